@@ -1,0 +1,60 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: help setup up demo test unit integration acceptance lab check bench docs lock clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: .venv/installed  ## install everything into .venv, from the lock file with hashes
+
+.venv/installed: requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing into .venv (about half a minute the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+up: setup  ## run the whole service on embedded defaults (Ctrl-C stops it)
+	@$(BIN)/opssage up
+
+demo: setup  ## run the service on recorded outages and print their diagnoses
+	@$(BIN)/opssage demo
+
+test: check unit integration acceptance  ## everything CI runs
+
+unit: setup  ## tests without processes or network
+	@$(PYTEST) tests/unit -q
+
+integration: setup  ## tests on a real broker, SQLite and PostgreSQL
+	@$(PYTEST) tests/integration -q
+
+acceptance: setup  ## tests on the real processes: webhook in, diagnosis out
+	@$(PYTEST) tests/acceptance -q -m "not lab"
+
+lab: setup  ## opt-in: real Prometheus and Alertmanager from Debian's packages
+	@$(PYTEST) tests/acceptance -q -m lab
+
+check: setup  ## lint, format, types, import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/codespell
+
+bench: setup  ## the benchmarks, each against its floor in the same run
+	@for name in ingest pipeline reads; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+
+docs: setup  ## write the generated parts of docs/
+	@$(BIN)/python docs/generate.py
+
+lock: .venv/installed  ## resolve requirements.lock anew
+	@$(BIN)/uv pip compile --quiet --upgrade pyproject.toml --extra postgres-embedded \
+		--group tests --group checks --group lock --generate-hashes --universal \
+		--python-version 3.11 --custom-compile-command "make lock" --output-file requirements.lock
+
+clean:  ## remove .venv, caches and local data
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache data

@@ -1,0 +1,1 @@
+"""The `opssage` command: up and demo run the whole stack."""

@@ -1,0 +1,83 @@
+"""What diagnose answers: findings, hypotheses and the report made of them."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """The answer in one word."""
+
+    FAULT = "fault"
+    HEALTHY = "healthy"
+    INSUFFICIENT_EVIDENCE = "insufficient_evidence"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """Evidence interpreted: a signal seen on a component."""
+
+    signal: str  #: a name of the signal table, e.g. `log.config_invalid`
+    component: str  #: `service/checkout`, `node/worker-3` …
+    strength: float  #: 0–1
+    statement: str
+    evidence_ids: tuple[str, ...]
+    onset_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Citation:
+    """A statement and the evidence that shows it."""
+
+    evidence_id: str
+    statement: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hypothesis:
+    """A possible cause, what speaks for it and what against."""
+
+    cause: str  #: a name of the cause catalogue
+    component: str
+    title: str
+    category: str
+    probability: float
+    supports: tuple[Citation, ...] = ()
+    refutes: tuple[Citation, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Action:
+    """Something to do, safe to read out at 3 a.m."""
+
+    action: str
+    risk: str = "low"  #: low | medium | high
+    command: str = ""
+    verify: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Remediation:
+    """What to do now and later."""
+
+    short_term_actions: tuple[Action, ...] = ()
+    long_term_actions: tuple[Action, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Diagnosis:
+    """The result of diagnose."""
+
+    verdict: Verdict
+    root_cause: str
+    confidence_score: float  #: 0–1
+    reasoning_steps: tuple[str, ...]
+    supporting_evidence: tuple[Citation, ...]
+    recommended_remediation: Remediation
+    category: str
+    root_cause_component: str | None
+    engine: str
+    engine_version: str
+    hypotheses: tuple[Hypothesis, ...] = ()
+    propagation: tuple[str, ...] = ()  #: components from the root to the last victim
+    next_checks: tuple[str, ...] = field(default=())

@@ -1,0 +1,48 @@
+"""Errors that know whether trying again makes sense."""
+
+
+class OpsSageError(Exception):
+    """Something OpsSage cannot do. Its docstring is the default message."""
+
+    permanent = True
+    """False when the same call may succeed later."""
+
+    def __init__(self, message: str | None = None) -> None:
+        """Take a message, or the class's own sentence."""
+        super().__init__(message or (self.__doc__ or "").strip())
+
+
+class SettingsError(OpsSageError):
+    """The configuration has faults."""
+
+    def __init__(self, faults: list[str]) -> None:
+        """Keep every fault found; the message lists them all."""
+        self.faults = faults
+        super().__init__("\n".join(faults))
+
+
+class StoreUnavailableError(OpsSageError):
+    """The database cannot answer now."""
+
+    permanent = False
+
+
+class LostClaimError(OpsSageError):
+    """Somebody else has taken the incident over; this result is discarded."""
+
+
+class IncidentNotFoundError(OpsSageError):
+    """There is no such incident."""
+
+
+class SourceError(OpsSageError):
+    """A source of evidence could not answer."""
+
+    def __init__(self, message: str, *, permanent: bool = False) -> None:
+        """Say what went wrong; `permanent` when asking again cannot help."""
+        super().__init__(message)
+        self.permanent = permanent
+
+
+class UnsupportedQueryError(OpsSageError):
+    """The query uses something outside the family of PromQL that is evaluated here."""

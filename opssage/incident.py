@@ -1,0 +1,184 @@
+"""Alerts as they arrive, and the incident they belong to."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+
+class AlertStatus(StrEnum):
+    """What the sender says of an alert."""
+
+    FIRING = "firing"
+    RESOLVED = "resolved"
+
+
+class Status(StrEnum):
+    """How far the investigation of an incident has come.
+
+    Being worked on is a lease, not a status.
+    """
+
+    PENDING = "pending"
+    """Accepted and stored; nothing collected yet."""
+    CONTEXT_COLLECTED = "context_collected"
+    """`primary_context` is there."""
+    CONTEXT_ENRICHED = "context_enriched"
+    """`enhanced_context` is there."""
+    COMPLETED = "completed"
+    """`diagnostic_report` is there."""
+    FAILED = "failed"
+    """Given up; `last_error` says why."""
+
+    @property
+    def is_terminal(self) -> bool:
+        """True when no stage is left to run."""
+        return self in {Status.COMPLETED, Status.FAILED}
+
+
+class Stage(StrEnum):
+    """The three steps of an investigation, in order."""
+
+    COLLECT = "collect"
+    ENRICH = "enrich"
+    DIAGNOSE = "diagnose"
+
+    @property
+    def expects(self) -> Status:
+        """The status an incident has when this stage may run."""
+        return _STEPS[self][0]
+
+    @property
+    def reaches(self) -> Status:
+        """The status an incident has once this stage is committed."""
+        return _STEPS[self][1]
+
+    @property
+    def document(self) -> str:
+        """The column and JSON key that holds this stage's result."""
+        return _STEPS[self][2]
+
+    @classmethod
+    def remaining(cls, status: Status) -> tuple["Stage", ...]:
+        """Return the stages still to run from `status`, in order; empty when terminal."""
+        stages = tuple(cls)
+        for index, stage in enumerate(stages):
+            if stage.expects == status:
+                return stages[index:]
+        return ()
+
+
+_STEPS: Mapping[Stage, tuple[Status, Status, str]] = {
+    Stage.COLLECT: (Status.PENDING, Status.CONTEXT_COLLECTED, "primary_context"),
+    Stage.ENRICH: (Status.CONTEXT_COLLECTED, Status.CONTEXT_ENRICHED, "enhanced_context"),
+    Stage.DIAGNOSE: (Status.CONTEXT_ENRICHED, Status.COMPLETED, "diagnostic_report"),
+}
+
+SEVERITIES: tuple[str, ...] = ("critical", "error", "warning", "info", "none")
+"""Known severities, worst first. An unknown word ranks with `warning`."""
+
+
+def severity_rank(severity: str) -> int:
+    """Return 0 for the worst severity; smaller is more urgent."""
+    known = severity.lower()
+    return SEVERITIES.index(known if known in SEVERITIES else "warning")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Alert:
+    """One alert as a sender reported it."""
+
+    labels: Mapping[str, str]
+    starts_at: datetime
+    fingerprint: str  #: identifies the label set, 16 hex digits
+    status: AlertStatus = AlertStatus.FIRING
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    ends_at: datetime | None = None
+    generator_url: str = ""
+    firing_condition: str = ""  #: the PromQL expression, when the sender gave it
+
+    @property
+    def name(self) -> str:
+        """The `alertname` label."""
+        return self.labels.get("alertname", "")
+
+    @property
+    def severity(self) -> str:
+        """The `severity` label, lower case; `warning` when the alert has none."""
+        return self.labels.get("severity", "").lower() or "warning"
+
+    @property
+    def message(self) -> str:
+        """The most telling annotation there is."""
+        for key in ("summary", "message", "description"):
+            if text := self.annotations.get(key):
+                return text
+        return ""
+
+
+def lead_alert(alerts: Sequence[Alert]) -> Alert:
+    """Return the alert an incident is shown by: worst severity, then latest start."""
+    return min(
+        alerts,
+        key=lambda alert: (
+            severity_rank(alert.severity),
+            -alert.starts_at.timestamp(),
+            alert.fingerprint,
+        ),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reject:
+    """An alert that could not be taken, kept for a person to look at."""
+
+    index: int  #: position in the request's list of alerts
+    reason: str  #: names the field and the fix
+    raw: Any = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AlertGroup:
+    """What one request delivered: alerts that belong together, and their envelope."""
+
+    alerts: tuple[Alert, ...]
+    sender: str = "default"
+    receiver: str = ""
+    group_key: str = ""  #: unique only together with sender and receiver
+    group_labels: Mapping[str, str] = field(default_factory=dict)
+    common_labels: Mapping[str, str] = field(default_factory=dict)
+    common_annotations: Mapping[str, str] = field(default_factory=dict)
+    external_url: str = ""
+    truncated_alerts: int = 0  #: alerts the sender left out of this message
+    rejects: tuple[Reject, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Incident:
+    """One incident as the store answers it. Documents are plain JSON, None until written."""
+
+    incident_id: UUID
+    status: Status
+    created_at: datetime
+    updated_at: datetime
+    alert_name: str
+    severity: str
+    namespace: str | None = None
+    service: str | None = None
+    sender: str = "default"
+    receiver: str = ""
+    resolved_at: datetime | None = None
+    previous_id: UUID | None = None
+    revision: int = 1
+    alert_seq: int = 1  #: moves with every change of the incident's alerts
+    version: int = 1  #: moves with every change a reader can see
+    truncated_alerts: int = 0
+    root_cause: str | None = None
+    confidence_score: float | None = None
+    last_error: Mapping[str, Any] | None = None
+    alert_input: Mapping[str, Any] | None = None
+    primary_context: Mapping[str, Any] | None = None
+    enhanced_context: Mapping[str, Any] | None = None
+    diagnostic_report: Mapping[str, Any] | None = None

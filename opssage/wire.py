@@ -1,0 +1,57 @@
+"""Values to JSON and back.
+
+Stage documents are stored and answered as plain JSON; times are RFC 3339 in UTC with a `Z`.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import orjson
+from cattrs import Converter
+
+T = TypeVar("T")
+
+_converter = Converter()
+
+
+def format_time(moment: datetime) -> str:
+    """Return `2026-11-23T03:02:40.095000Z`; a year-1 time is left alone."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse_time(text: str) -> datetime:
+    """Read an RFC 3339 time; one without an offset is taken as UTC. Raises ValueError."""
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+_converter.register_unstructure_hook(datetime, format_time)
+_converter.register_unstructure_hook(StrEnum, lambda member: member.value)
+_converter.register_structure_hook(datetime, lambda text, _: parse_time(text))
+
+
+def to_json(value: object) -> Any:
+    """Return `value` as dicts, lists and scalars that any JSON writer takes."""
+    return _converter.unstructure(value)
+
+
+def from_json(document: Mapping[str, Any], kind: type[T]) -> T:
+    """Rebuild a value that `to_json` wrote; unknown keys are ignored."""
+    return _converter.structure(document, kind)
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 6)
+    if isinstance(value, Mapping):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(item) for item in value]
+    return value
+
+
+def canonical(document: object) -> bytes:
+    """Return the one byte form of a JSON document: sorted keys, floats to 6 decimals."""
+    return orjson.dumps(_rounded(document), option=orjson.OPT_SORT_KEYS)

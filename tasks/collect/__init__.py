@@ -1,0 +1,1 @@
+"""Collect: ask every configured source what it saw."""

@@ -1,0 +1,1 @@
+"""Diagnose: turn evidence into a cited answer."""

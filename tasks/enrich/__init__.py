@@ -1,0 +1,1 @@
+"""Enrich: add what the team knows."""

@@ -1,0 +1,1 @@
+"""The engine room: the Celery app, its queues, and the one publisher."""
