@@ -51,10 +51,13 @@ bench: setup  ## the benchmarks, each against its floor in the same run
 docs: setup  ## write the generated parts of docs/
 	@$(BIN)/python docs/generate.py
 
-lock: .venv/installed  ## resolve requirements.lock anew
+lock: .venv/installed  ## resolve the lock files anew: everything, and what the image needs
 	@$(BIN)/uv pip compile --quiet --upgrade pyproject.toml --extra postgres-embedded \
 		--group tests --group checks --group lock --generate-hashes --universal \
 		--python-version 3.11 --custom-compile-command "make lock" --output-file requirements.lock
+	@$(BIN)/uv pip compile --quiet pyproject.toml --group build --constraints requirements.lock \
+		--generate-hashes --universal --python-version 3.11 \
+		--custom-compile-command "make lock" --output-file requirements-runtime.lock
 
 clean:  ## remove .venv, caches and local data
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache data

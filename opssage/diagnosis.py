@@ -1,5 +1,6 @@
 """What diagnose answers: findings, hypotheses and the report made of them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -23,6 +24,10 @@ class Finding:
     statement: str
     evidence_ids: tuple[str, ...]
     onset_at: datetime | None = None
+    about: str | None = None  #: the called component it complains of; None: its own component
+    details: Mapping[str, str] = field(
+        default_factory=dict
+    )  #: names read off the evidence: variable, host, pod …
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

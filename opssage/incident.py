@@ -80,6 +80,18 @@ SEVERITIES: tuple[str, ...] = ("critical", "error", "warning", "info", "none")
 """Known severities, worst first. An unknown word ranks with `warning`."""
 
 
+SERVICE_LABELS: tuple[str, ...] = (
+    "service",
+    "service_name",
+    "app",
+    "app_kubernetes_io_name",
+    "deployment",
+    "statefulset",
+    "daemonset",
+)
+"""Labels that name a service, most telling first."""
+
+
 def severity_rank(severity: str) -> int:
     """Return 0 for the worst severity; smaller is more urgent."""
     known = severity.lower()
@@ -108,6 +120,16 @@ class Alert:
     def severity(self) -> str:
         """The `severity` label, lower case; `warning` when the alert has none."""
         return self.labels.get("severity", "").lower() or "warning"
+
+    @property
+    def namespace(self) -> str | None:
+        """The Kubernetes namespace, when a label names it."""
+        return self.labels.get("namespace")
+
+    @property
+    def service(self) -> str | None:
+        """The service, by the first label that names one."""
+        return next((self.labels[key] for key in SERVICE_LABELS if self.labels.get(key)), None)
 
     @property
     def message(self) -> str:

@@ -1,0 +1,122 @@
+"""What is wrong with a configuration, said so that a person can mend it.
+
+Every fault reads `key.path: what is wrong; how to fix it`.
+"""
+
+import difflib
+import ipaddress
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from marshmallow import ValidationError
+
+from opssage.redaction import mask, redact_text
+from opssage.settings.interpolation import Path, references
+from opssage.settings.kinds import Kind
+from opssage.settings.schema import rows, schema
+from opssage.settings.sections import AuthSettings, Settings, WebSettings
+
+_SHOWN_LENGTH = 60
+_OPEN_TO_OTHERS = (
+    "auth.mode: not set, and web.host {host} can be reached from other machines; "
+    "set OPSSAGE_TOKEN to ask for a token, or write auth.mode: open"
+)
+_UNGUARDED = (
+    "auth.token: missing, and auth.mode is token; "
+    "set OPSSAGE_TOKEN to a long random text, for example the output of: openssl rand -hex 32"
+)
+
+
+def check(document: Mapping[str, Any], written: Mapping[str, Any]) -> tuple[Any, list[str]]:
+    """Return the values of a document that are right, and the faults of the others.
+
+    `written` is the document before its variables were expanded: it tells where a value is from.
+    """
+    try:
+        return schema(Settings).load(document), []
+    except ValidationError as error:
+        return error.valid_data, list(_tell(Settings, error.messages_dict, document, written))
+
+
+def _tell(
+    section: type, wrong: Mapping[str, Any], document: Any, written: Any, at: Path = ()
+) -> Iterator[str]:
+    """Put into words, in the order of the document, what the schema of a section refused."""
+    if not isinstance(document, Mapping):
+        yield f"{dotted(at)}: is not a section; write its keys indented below it"
+        return
+    for key, value in document.items():
+        if key not in wrong:
+            continue
+        path, row = (*at, str(key)), rows(section).get(key)
+        if row is None:
+            yield f"{dotted(path)}: unknown key; {_suggestion(str(key), section)}"
+        elif isinstance(row, Kind):
+            yield f"{dotted(path)}: {_refused(row, value, written[key])}"
+        else:
+            yield from _tell(row, wrong[key], value, written[key], path)
+
+
+def dotted(path: Path) -> str:
+    """Return the path of a key as people write it."""
+    return ".".join(map(str, path))
+
+
+def _suggestion(key: str, section: type) -> str:
+    known = rows(section)
+    if near := difflib.get_close_matches(key, known, n=1):
+        return f"did you mean {near[0]}?"
+    return f"known here: {', '.join(known)}"
+
+
+def _refused(kind: Kind, value: Any, written: Any) -> str:
+    names = references(written)
+    origin = f" (from {', '.join(names)})" if names else ""
+    return f"{_shown(kind, value)}{origin} is not {kind.expects}; for example {kind.example}"
+
+
+def _shown(kind: Kind, value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if kind.secret:
+        return "the value (hidden)"
+    if isinstance(value, Mapping):
+        return "a section"
+    if not isinstance(value, str):
+        return redact_text(str(value))[:_SHOWN_LENGTH]
+    return repr(without_password(value)[:_SHOWN_LENGTH])
+
+
+def without_password(url: str) -> str:
+    """Return a URL with its password masked, whatever characters stand in it."""
+    front, at, back = url.rpartition("@")
+    scheme, slashes, user_info = front.rpartition("://")
+    user, colon, password = user_info.partition(":")
+    return redact_text("".join((scheme, slashes, user, colon, mask(password), at, back)))
+
+
+def settle_auth(values: dict[str, Any]) -> list[str]:
+    """Give `auth.mode` its meaning where it is null, and return what forbids that.
+
+    A token that is set asks for `token`. Without one the API is open, on loopback only: whoever
+    opens it to other machines has to say so in words.
+    """
+    auth = values["auth"] = dict(values.get("auth") or {})
+    token = auth.get("token")
+    if auth.get("mode") is None:
+        host = (values.get("web") or {}).get("host", WebSettings().host)
+        if not token and not _is_loopback(host):
+            return [_OPEN_TO_OTHERS.format(host=host)]
+        auth["mode"] = "token" if token else AuthSettings().mode
+    if auth["mode"] == "token" and not token:
+        return [_UNGUARDED]
+    return []
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,192 @@
+"""Kinds of value a setting may have.
+
+A kind is a row of three things: the marshmallow field that checks and converts, the words that
+tell a person what is expected, and an example. The functions here declare a dataclass field of
+that kind, so that name, default and check of a setting stand in one place.
+"""
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from marshmallow import ValidationError, fields, validate
+
+_LABEL = r"^[a-zA-Z_][a-zA-Z0-9_]*\Z"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Kind:
+    """How a setting is checked and spoken of."""
+
+    field: fields.Field[Any]
+    expects: str  #: completes "… is not"
+    example: str
+    env: str | None = None  #: the variable that gives the value when no file does
+    secret: bool = False  #: never shown
+
+
+def kind_of(field: dataclasses.Field[Any]) -> Kind | None:
+    """Return the kind of a dataclass field; None for a section."""
+    return field.metadata.get("kind")
+
+
+def _setting(default: object, *, example: str | None = None, **kind: Any) -> Any:
+    row = Kind(example=str(default) if example is None else example, **kind)
+    row.field.allow_none = row.field.allow_none or default is None
+    shown = not (row.secret or isinstance(row.field, _Url))
+    return dataclasses.field(default=default, repr=shown, metadata={"kind": row})
+
+
+class _Whole(fields.Integer):
+    def _validated(self, value: Any) -> int:
+        if isinstance(value, float):
+            raise self.make_error("invalid")
+        return super()._validated(value)
+
+
+def whole(default: int, *, least: int = 1, most: int | None = None, env: str | None = None) -> Any:
+    """Declare a whole number between two bounds, both included."""
+    bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
+    return _setting(
+        default,
+        field=_Whole(validate=validate.Range(min=least, max=most)),
+        expects=f"a whole number {bounds}",
+        env=env,
+    )
+
+
+def seconds(default: float) -> Any:
+    """Declare a duration in seconds; fractions count, zero does not."""
+    return _setting(
+        float(default),
+        field=fields.Float(validate=validate.Range(min=0, min_inclusive=False)),
+        expects="a number of seconds above 0",
+        example=f"{default:g}",
+    )
+
+
+def share(default: float) -> Any:
+    """Declare a number from 0 to 1."""
+    return _setting(
+        default, field=fields.Float(validate=validate.Range(0, 1)), expects="a number from 0 to 1"
+    )
+
+
+def flag(*, default: bool) -> Any:
+    """Declare a yes or no."""
+    return _setting(
+        default, field=fields.Boolean(), expects="true or false", example=str(default).lower()
+    )
+
+
+def text(
+    default: str | None,
+    *,
+    example: str | None = None,
+    env: str | None = None,
+    secret: bool = False,
+) -> Any:
+    """Declare a text that is not blank."""
+    return _setting(
+        default,
+        field=fields.String(validate=validate.Regexp(r"(?s).*\S")),
+        expects="a text (a number needs quotes)",
+        example=example,
+        env=env,
+        secret=secret,
+    )
+
+
+class _Choice(fields.String):
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> str:
+        return str(super()._deserialize(value, attr, data, **kwargs)).lower()
+
+
+def choice(default: str, *others: str, env: str | None = None, may_be_null: bool = False) -> Any:
+    """Declare one word of a few, in any case; the default comes first."""
+    words = (default, *others)
+    return _setting(
+        default,
+        field=_Choice(validate=validate.OneOf(words), allow_none=may_be_null),
+        expects=" or ".join((", ".join(words[:-1]), words[-1])),
+        env=env,
+    )
+
+
+def label_names(*default: str) -> Any:
+    """Declare a list of Prometheus label names."""
+    return _setting(
+        default,
+        field=_Tuple(fields.String(validate=validate.Regexp(_LABEL))),
+        expects="a list of label names",
+        example="[namespace, service]",
+    )
+
+
+class _Tuple(fields.List[str]):
+    def _deserialize(self, *args: Any, **kwargs: Any) -> tuple[Any, ...]:  # type: ignore[override]
+        return tuple(super()._deserialize(*args, **kwargs))
+
+
+class _Url(fields.String):
+    """A URL of one of a few schemes; a `+driver` behind the scheme is accepted."""
+
+    def __init__(self, schemes: tuple[str, ...], *, needs_host: bool) -> None:
+        super().__init__(validate=self._check)
+        self._schemes = schemes
+        self._needs_host = needs_host
+
+    def _check(self, value: str) -> None:
+        scheme, colon, _ = value.partition("://")
+        if not colon or scheme.partition("+")[0].lower() not in self._schemes:
+            raise ValidationError("scheme")
+        if self._needs_host and not _has_host(value):
+            raise ValidationError("host")
+
+
+def _has_host(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        return bool(parts.hostname) and parts.port != 0 and not re.search(r"\s", value)
+    except ValueError:  # a port that is no number, brackets that do not match
+        return False
+
+
+def web_url(default: str | None, *, example: str, env: str | None = None) -> Any:
+    """Declare an `http://` or `https://` URL."""
+    return _setting(
+        default,
+        field=_Url(("http", "https"), needs_host=True),
+        expects="an http:// or https:// URL",
+        example=example,
+        env=env,
+    )
+
+
+def broker_url(default: str, *, env: str) -> Any:
+    """Declare a `redis://` or `rediss://` URL."""
+    return _setting(
+        default,
+        field=_Url(("redis", "rediss"), needs_host=True),
+        expects="a redis:// or rediss:// URL",
+        env=env,
+    )
+
+
+def database_url(default: str | None, *, env: str) -> Any:
+    """Declare the URL of a PostgreSQL or SQLite database.
+
+    Only the scheme is looked at: SQLAlchemy takes forms that the URL grammar does not, such as
+    a password with a `#`, a socket folder in place of a host, no host at all.
+    """
+    return _setting(
+        default,
+        field=_Url(("postgresql", "postgres", "sqlite"), needs_host=False),
+        expects="a postgresql:// or sqlite:// URL",
+        example="postgresql://user:password@host:5432/opssage",
+        env=env,
+    )

@@ -1,0 +1,169 @@
+"""Every setting: its name, default, kind, and the environment variable that may give it.
+
+A setting is one line here and one in config.yaml.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from opssage.settings.kinds import (
+    broker_url,
+    choice,
+    database_url,
+    flag,
+    label_names,
+    seconds,
+    share,
+    text,
+    web_url,
+    whole,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DatabaseSettings:
+    """Where incidents are kept."""
+
+    url: str | None = database_url(None, env="DATABASE_URL")  #: None: SQLite under `folder`
+    echo: bool = flag(default=False)
+    pool_size: int = whole(10)
+    max_overflow: int = whole(20, least=0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BrokerSettings:
+    """The buffer of work that is ready."""
+
+    url: str = broker_url("redis://127.0.0.1:6379/0", env="OPSSAGE_BROKER_URL")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WebSettings:
+    """The HTTP door."""
+
+    host: str = text("127.0.0.1", env="OPSSAGE_HOST")
+    port: int = whole(8000, most=65535, env="OPSSAGE_PORT")
+    public_url: str | None = web_url(
+        None, example="https://opssage.example.com", env="OPSSAGE_PUBLIC_URL"
+    )  #: None: `base_url` falls back to localhost
+    max_body_bytes: int = whole(10485760)
+    threads: int = whole(8)
+    processes: int = whole(2)
+
+    @property
+    def base_url(self) -> str:
+        """The address that links start with, without a slash at its end."""
+        return (self.public_url or f"http://localhost:{self.port}").rstrip("/")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AuthSettings:
+    """Who may call the API."""
+
+    mode: str = choice("open", "token", env="OPSSAGE_AUTH_MODE", may_be_null=True)
+    token: str | None = text(
+        None, example="the output of: openssl rand -hex 32", env="OPSSAGE_TOKEN", secret=True
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LoggingSettings:
+    """What is logged, and how it looks."""
+
+    level: str = choice("info", "debug", "warning", "error", "critical", env="OPSSAGE_LOG_LEVEL")
+    format: str = choice("auto", "json", "console", env="OPSSAGE_LOG_FORMAT")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IngestSettings:
+    """How alerts become incidents."""
+
+    group_by: tuple[str, ...] = label_names()  #: empty: all labels
+    episode_max_seconds: int = whole(86400)
+    backlog_max: int = whole(10000)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkerSettings:
+    """How stages are handed out and taken back."""
+
+    concurrency: int = whole(2)
+    lease_seconds: float = seconds(20)
+    dispatch_seconds: float = seconds(2)
+    resend_seconds: float = seconds(20)
+    max_attempts: int = whole(5)
+    high_water: int = whole(200)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CollectSettings:
+    """How far and how long collect looks."""
+
+    deadline_seconds: float = seconds(8)
+    settle_seconds: int = whole(120, least=0)
+    baseline_seconds: int = whole(1800)
+    max_points: int = whole(120, least=2)
+    max_series: int = whole(40)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PrometheusSettings:
+    """The Prometheus to ask; none without a URL."""
+
+    url: str | None = web_url(None, example="http://prometheus:9090", env="PROMETHEUS_URL")
+    bearer_token: str | None = text(None, example="a token", env="PROMETHEUS_TOKEN", secret=True)
+    tenant: str | None = text(None, example="team-a")
+    timeout_seconds: float = seconds(5)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LokiSettings:
+    """The Loki to ask; none without a URL."""
+
+    url: str | None = web_url(None, example="http://loki:3100", env="LOKI_URL")
+    bearer_token: str | None = text(None, example="a token", env="LOKI_TOKEN", secret=True)
+    tenant: str | None = text(None, example="team-a")
+    timeout_seconds: float = seconds(5)
+    max_lines: int = whole(2000, most=5000)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SourcesSettings:
+    """Where collect asks."""
+
+    prometheus: PrometheusSettings = PrometheusSettings()
+    loki: LokiSettings = LokiSettings()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EnrichSettings:
+    """What knowledge is looked up."""
+
+    runbooks: str = text("./runbooks")  #: a folder of Markdown files, relative to `folder`
+    max_passages: int = whole(5, least=0)
+    past_incidents: int = whole(200, least=0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DiagnoseSettings:
+    """When an answer is good enough."""
+
+    min_confidence: float = share(0.5)  #: below it the verdict is insufficient_evidence
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """The whole configuration."""
+
+    folder: Path  #: config.yaml's; relative paths start here
+    database: DatabaseSettings = DatabaseSettings()
+    broker: BrokerSettings = BrokerSettings()
+    web: WebSettings = WebSettings()
+    auth: AuthSettings = AuthSettings()
+    logging: LoggingSettings = LoggingSettings()
+    ingest: IngestSettings = IngestSettings()
+    worker: WorkerSettings = WorkerSettings()
+    collect: CollectSettings = CollectSettings()
+    sources: SourcesSettings = SourcesSettings()
+    enrich: EnrichSettings = EnrichSettings()
+    diagnose: DiagnoseSettings = DiagnoseSettings()
