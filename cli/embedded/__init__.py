@@ -1,0 +1,1 @@
+"""Servers that `opssage up` brings along: a broker and, on request, PostgreSQL."""

@@ -1,0 +1,293 @@
+"""The protocol between the queue and the row: claim a stage, commit it, or give it back.
+
+A message only says that an incident may have work. The row decides: a claim is a compare-and-set
+that raises `epoch`, and a result is written only under the epoch it was claimed with. So a stage
+may run twice, but its effect happens once.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, case, insert, or_, select, update
+
+from opssage.errors import LostClaimError
+from opssage.incident import Alert, Incident, Stage, Status
+from store import rows
+from store.columns import database_now
+from store.tables import RUNNING, alerts, incident_events, incidents
+
+BACKOFF_SECONDS = 5
+BACKOFF_FACTOR = 3
+BACKOFF_MAX_SECONDS = 600
+RESEND_DOUBLINGS = 4
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claim:
+    """The right to run one stage of one incident, until the lease ends."""
+
+    incident: Incident
+    stage: Stage
+    epoch: int
+    attempts: int  #: this one included
+    alerts: tuple[Alert, ...] = ()  #: only for collect
+
+
+def claim(
+    connection: Connection,
+    incident_id: UUID,
+    stage: Stage,
+    *,
+    owner: str,
+    task_id: str,
+    lease_seconds: float,
+) -> Claim | None:
+    """Take a stage, or return None when it is not there to be taken."""
+    row = connection.execute(
+        update(incidents)
+        .where(
+            incidents.c.incident_id == incident_id,
+            incidents.c.status == stage.expects.value,
+            incidents.c.next_attempt_at <= database_now(),
+            or_(incidents.c.lease_until.is_(None), incidents.c.lease_until < database_now()),
+        )
+        .values(
+            epoch=incidents.c.epoch + 1,
+            attempts=incidents.c.attempts + 1,
+            lease_owner=owner,
+            lease_task=task_id,
+            lease_until=database_now(lease_seconds),
+        )
+        .returning(*rows.WHOLE, incidents.c.epoch, incidents.c.attempts)
+    ).first()
+    if row is None:
+        return None
+    values = row._asdict()
+    epoch, attempts = values.pop("epoch"), values.pop("attempts")
+    return Claim(
+        incident=rows.incident_of(values),
+        stage=stage,
+        epoch=epoch,
+        attempts=attempts,
+        alerts=_alerts(connection, incident_id) if stage is Stage.COLLECT else (),
+    )
+
+
+def _alerts(connection: Connection, incident_id: UUID) -> tuple[Alert, ...]:
+    found = connection.execute(
+        select(alerts)
+        .where(alerts.c.incident_id == incident_id)
+        .order_by(alerts.c.fingerprint, alerts.c.starts_at)
+    )
+    return tuple(rows.alert(row) for row in found)
+
+
+def commit(
+    connection: Connection,
+    incident_id: UUID,
+    stage: Stage,
+    epoch: int,
+    document: Mapping[str, Any],
+    shown: Mapping[str, Any],
+) -> None:
+    """Write a stage's document and the next status together.
+
+    `shown` are columns that repeat facts of the document. Raises LostClaimError when the claim has
+    passed to somebody else: nothing is written then.
+    """
+    _write_under_claim(
+        connection,
+        incident_id,
+        epoch,
+        expected=stage.expects,
+        values={
+            stage.document: document,
+            "status": stage.reaches.value,
+            "attempts": 0,
+            "last_error": None,
+            # the chain that ran this stage publishes the next one
+            "enqueued_at": database_now(),
+            "enqueue_count": 1,
+            **shown,
+        },
+    )
+    _tell(connection, incident_id, stage.reaches.value, {"stage": stage.value, "epoch": epoch})
+
+
+def postpone(
+    connection: Connection, incident_id: UUID, stage: Stage, epoch: int, error: Mapping[str, Any]
+) -> None:
+    """Give a stage back to be tried again later, the later the more attempts it has had."""
+    exponent = incidents.c.attempts - 1
+    delay = case(
+        *((exponent == n, BACKOFF_SECONDS * BACKOFF_FACTOR**n) for n in range(5)),
+        else_=BACKOFF_MAX_SECONDS,
+    )
+    _write_under_claim(
+        connection,
+        incident_id,
+        epoch,
+        expected=stage.expects,
+        values={
+            "next_attempt_at": database_now(delay),
+            "enqueued_at": None,
+            "enqueue_count": 0,
+            "last_error": error,
+        },
+    )
+    _tell(connection, incident_id, "postponed", {"stage": stage.value, "error": error})
+
+
+def fail(
+    connection: Connection, incident_id: UUID, stage: Stage, epoch: int, error: Mapping[str, Any]
+) -> None:
+    """Give an incident up, with the reason."""
+    _write_under_claim(
+        connection,
+        incident_id,
+        epoch,
+        expected=stage.expects,
+        values={"status": Status.FAILED.value, "last_error": error},
+    )
+    _tell(connection, incident_id, Status.FAILED.value, {"stage": stage.value, "error": error})
+
+
+def _write_under_claim(
+    connection: Connection,
+    incident_id: UUID,
+    epoch: int,
+    *,
+    expected: Status,
+    values: Mapping[str, Any],
+) -> None:
+    written = connection.execute(
+        update(incidents)
+        .where(
+            incidents.c.incident_id == incident_id,
+            incidents.c.status == expected.value,
+            incidents.c.epoch == epoch,
+        )
+        .values(
+            lease_until=None,
+            lease_owner=None,
+            lease_task=None,
+            version=incidents.c.version + 1,
+            updated_at=database_now(),
+            **values,
+        )
+    )
+    if written.rowcount != 1:
+        raise LostClaimError
+
+
+def _tell(connection: Connection, incident_id: UUID, kind: str, data: Mapping[str, Any]) -> None:
+    connection.execute(
+        insert(incident_events).values(at=database_now()),
+        {"incident_id": incident_id, "kind": kind, "data": data},
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Due:
+    """An incident with work that no message stands for."""
+
+    incident_id: UUID
+    status: Status
+
+
+def take_due(connection: Connection, limit: int, resend_seconds: float) -> list[Due]:
+    """Stamp up to `limit` incidents as enqueued and return them, most severe first.
+
+    A message that nobody claims is sent again after `resend_seconds`, doubling four times.
+    """
+    doublings = case(
+        *((incidents.c.enqueue_count == n, 2**n) for n in range(RESEND_DOUBLINGS)),
+        else_=2**RESEND_DOUBLINGS,
+    )
+    found = connection.execute(
+        select(incidents.c.incident_id)
+        .where(
+            incidents.c.status.in_(RUNNING),
+            incidents.c.next_attempt_at <= database_now(),
+            or_(incidents.c.lease_until.is_(None), incidents.c.lease_until < database_now()),
+            or_(
+                incidents.c.enqueued_at.is_(None),
+                incidents.c.enqueued_at < database_now(-resend_seconds * doublings),
+            ),
+        )
+        .order_by(incidents.c.priority, incidents.c.created_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    ids = [row.incident_id for row in found]
+    if not ids:
+        return []
+    stamped = connection.execute(
+        update(incidents)
+        .where(incidents.c.incident_id.in_(ids))
+        .values(enqueued_at=database_now(), enqueue_count=incidents.c.enqueue_count + 1)
+        .returning(incidents.c.incident_id, incidents.c.status)
+    )
+    status = {row.incident_id: Status(row.status) for row in stamped}
+    return [Due(incident_id=incident_id, status=status[incident_id]) for incident_id in ids]
+
+
+def give_back(connection: Connection, incident_ids: list[UUID]) -> None:
+    """Clear the stamp of incidents whose message could not be published."""
+    connection.execute(
+        update(incidents)
+        .where(incidents.c.incident_id.in_(incident_ids), incidents.c.lease_until.is_(None))
+        .values(enqueued_at=None)
+    )
+
+
+def restart(connection: Connection, incident_id: UUID) -> Incident | None:
+    """Run a failed incident on from where it stopped, or a completed one anew.
+
+    Returns None when there is no such incident or it is still running. A completed incident's
+    documents move to its timeline.
+    """
+    row = connection.execute(
+        select(*rows.WHOLE)
+        .where(
+            incidents.c.incident_id == incident_id,
+            incidents.c.status.in_((Status.COMPLETED.value, Status.FAILED.value)),
+        )
+        .with_for_update()
+    ).first()
+    if row is None:
+        return None
+    before = rows.incident(row)
+    anew = before.status is Status.COMPLETED
+    documents = [stage.document for stage in Stage]
+    missing = next((s for s in Stage if getattr(before, s.document) is None), Stage.COLLECT)
+    _tell(
+        connection,
+        incident_id,
+        "restarted",
+        {name: getattr(before, name) for name in ("revision", "root_cause", *documents)}
+        if anew
+        else {"stage": missing.value},
+    )
+    cleared = dict.fromkeys((*documents, "root_cause", "confidence_score")) if anew else {}
+    changed = connection.execute(
+        update(incidents)
+        .where(incidents.c.incident_id == incident_id)
+        .values(
+            status=(Status.PENDING if anew else missing.expects).value,
+            revision=incidents.c.revision + (1 if anew else 0),
+            epoch=incidents.c.epoch + 1,
+            attempts=0,
+            last_error=None,
+            next_attempt_at=database_now(),
+            enqueued_at=None,
+            enqueue_count=0,
+            version=incidents.c.version + 1,
+            updated_at=database_now(),
+            **cleared,
+        )
+        .returning(*rows.SUMMARY)
+    ).one()
+    return rows.incident(changed)

@@ -1,0 +1,50 @@
+"""Bring the schema up to date, once, however many processes start together."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from opssage.log import get_logger
+from sqlalchemy import Connection, Engine, text
+
+from store.engine import BEGIN_OPTION
+
+log = get_logger(__name__)
+
+_ADVISORY_LOCK = 0x0_0B5_5A6E
+_SCRIPTS = Path(__file__).parent / "migrations"
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_SCRIPTS))
+    return config
+
+
+def head() -> str | None:
+    """Return the revision this code expects."""
+    return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def current(connection: Connection) -> str | None:
+    """Return the revision the database is at; None when it is empty."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def upgrade(engine: Engine) -> None:
+    """Migrate to head in one transaction under a lock; a no-op when there already."""
+    with engine.connect() as connection:
+        before = current(connection)
+    if before == head():
+        log.info("database ready", revision=before)
+        return
+    with engine.execution_options(**{BEGIN_OPTION: "IMMEDIATE"}).begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SET LOCAL lock_timeout = 0"))
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    log.info("database migrated", before=before, revision=head())

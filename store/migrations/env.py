@@ -1,0 +1,28 @@
+"""Alembic's entry: on the connection or engine it is given, or on DATABASE_URL from a shell."""
+
+from alembic import context
+from sqlalchemy import Connection, Engine
+
+from opssage.settings import load
+from store.engine import create
+from store.tables import metadata
+
+
+def run(connection: Connection) -> None:
+    """Run the migrations; SQLite alters tables by copying them."""
+    context.configure(connection=connection, target_metadata=metadata, render_as_batch=True)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def _configured() -> Engine:
+    settings = load()
+    return create(settings.database, settings.folder)
+
+
+given = context.config.attributes.get("connection")
+if isinstance(given, Connection):
+    run(given)
+else:
+    with (given or _configured()).begin() as own:
+        run(own)

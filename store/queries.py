@@ -1,0 +1,138 @@
+"""Reading incidents: one by its id, and pages of them, newest first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, Select, delete, literal, select, tuple_
+
+from opssage.diagnosis import Verdict
+from opssage.incident import Incident, Status
+from opssage.knowledge import PastIncident
+from store import rows
+from store.tables import incidents
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IncidentFilter:
+    """Which incidents to list. Several values of one field mean any of them."""
+
+    status: Sequence[str] = ()
+    severity: Sequence[str] = ()
+    namespace: Sequence[str] = ()
+    service: Sequence[str] = ()
+    alert_name: Sequence[str] = ()
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+
+# only these parts of a report leave the database: a report may be large
+_CATEGORY = incidents.c.diagnostic_report["category"].label("category")
+_ACTIONS = incidents.c.diagnostic_report["recommended_remediation", "short_term_actions"].label(
+    "actions"
+)
+
+Position = tuple[datetime, UUID]
+"""Where a page ends: creation time and id of its last incident."""
+
+
+def get(connection: Connection, incident_id: UUID) -> Incident | None:
+    """Return the incident with its documents."""
+    row = connection.execute(select(*rows.WHOLE).where(_is(incident_id))).first()
+    return rows.incident(row) if row else None
+
+
+def get_version(connection: Connection, incident_id: UUID) -> int | None:
+    """Return only the version, to answer a poll before any document is read."""
+    version: int | None = connection.scalar(select(incidents.c.version).where(_is(incident_id)))
+    return version
+
+
+def _is(incident_id: UUID) -> Any:
+    return incidents.c.incident_id == incident_id
+
+
+def page(
+    connection: Connection, chosen: IncidentFilter, limit: int, after: Position | None
+) -> list[Incident]:
+    """Return up to `limit` incidents without documents, newest first, behind `after`."""
+    return [rows.incident(row) for row in connection.execute(_page(chosen, limit, after))]
+
+
+def _page(chosen: IncidentFilter, limit: int, after: Position | None) -> Select[Any]:
+    newest = created_at, _ = incidents.c.created_at, incidents.c.incident_id
+    statement = select(*rows.SUMMARY)
+    for name in ("status", "severity", "namespace", "service", "alert_name"):
+        values = getattr(chosen, name)
+        if len(values) == 1:
+            statement = statement.where(incidents.c[name] == values[0])
+        elif values:
+            statement = statement.where(incidents.c[name].in_(values))
+    if chosen.created_after:
+        statement = statement.where(created_at >= chosen.created_after)
+    if chosen.created_before:
+        statement = statement.where(created_at < chosen.created_before)
+    if after:
+        # typed, or each database would be told the driver's own idea of a time and an id
+        behind = (literal(value, column.type) for value, column in zip(after, newest, strict=True))
+        statement = statement.where(tuple_(*newest) < tuple_(*behind))
+    return statement.order_by(*(column.desc() for column in newest)).limit(limit)
+
+
+def past(
+    connection: Connection,
+    *,
+    than: UUID,
+    alert_name: str,
+    service: str | None,
+    limit: int,
+) -> list[PastIncident]:
+    """Return the newest finished incidents with this alert or of this service."""
+    found: dict[UUID, PastIncident] = {}
+    keys = [("alert_name", alert_name), *([("service", service)] if service else [])]
+    for column, value in keys:
+        statement = (
+            select(
+                incidents.c.incident_id,
+                incidents.c.alert_name,
+                incidents.c.service,
+                incidents.c.namespace,
+                incidents.c.created_at,
+                incidents.c.root_cause,
+                incidents.c.confidence_score,
+                _CATEGORY,
+                _ACTIONS,
+            )
+            .where(
+                incidents.c[column] == value,
+                incidents.c.status == Status.COMPLETED.value,
+                incidents.c.incident_id != than,
+                incidents.c.diagnostic_report["verdict"].as_string() == Verdict.FAULT.value,
+            )
+            .order_by(incidents.c.created_at.desc(), incidents.c.incident_id.desc())
+            .limit(limit)
+        )
+        for row in connection.execute(statement):
+            found.setdefault(row.incident_id, _past(row))
+    return sorted(found.values(), key=lambda item: (item.created_at, item.incident_id))[-limit:]
+
+
+def _past(row: Row[*tuple[Any, ...]]) -> PastIncident:
+    return PastIncident(
+        incident_id=str(row.incident_id),
+        alert_name=row.alert_name,
+        service=row.service,
+        namespace=row.namespace,
+        created_at=row.created_at,
+        root_cause=row.root_cause,
+        category=row.category or "",
+        confidence_score=row.confidence_score or 0.0,
+        actions=tuple(action["action"] for action in row.actions or ()),
+    )
+
+
+def remove(connection: Connection, incident_id: UUID) -> bool:
+    """Delete an incident and all its rows; False when there was none."""
+    return connection.execute(delete(incidents).where(_is(incident_id))).rowcount == 1

@@ -1,0 +1,144 @@
+"""The tables. `incidents` is at once the record, the outbox and the queue of record."""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+from opssage.incident import Status
+from store.columns import Document, IncidentId, Ratio, UTCDateTime
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_serial = BigInteger().with_variant(Integer, "sqlite")
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("incident_id", IncidentId, primary_key=True),
+    Column("status", String(32), nullable=False),
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("updated_at", UTCDateTime, nullable=False),
+    Column("alert_input", Document, nullable=False),
+    Column("primary_context", Document),
+    Column("enhanced_context", Document),
+    Column("diagnostic_report", Document),
+    Column("alert_name", String(512), nullable=False),
+    Column("severity", String(64), nullable=False),
+    Column("namespace", String(512)),
+    Column("service", String(512)),
+    Column("root_cause", Text),
+    Column("confidence_score", Ratio),
+    Column("sender", String(128), nullable=False),
+    Column("receiver", String(512), nullable=False),
+    Column("group_key", String(256), nullable=False),
+    Column("resolved_at", UTCDateTime),
+    Column("previous_id", IncidentId),
+    Column("revision", Integer, nullable=False, server_default="1"),
+    Column("alert_seq", Integer, nullable=False, server_default="1"),
+    Column("version", Integer, nullable=False, server_default="1"),
+    Column("truncated_alerts", Integer, nullable=False, server_default="0"),
+    Column("priority", Integer, nullable=False),
+    Column("epoch", Integer, nullable=False, server_default="0"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("lease_until", UTCDateTime),
+    Column("lease_owner", String(256)),
+    Column("lease_task", String(64)),
+    Column("next_attempt_at", UTCDateTime, nullable=False),
+    Column("enqueued_at", UTCDateTime),
+    Column("enqueue_count", Integer, nullable=False, server_default="0"),
+    Column("last_error", Document),
+)
+
+RUNNING = tuple(status.value for status in Status if not status.is_terminal)
+_is_running = text("status IN ('" + "', '".join(RUNNING) + "')")
+
+for _filter in ("status", "severity", "namespace", "service", "alert_name"):
+    # newest first within each filter that users' queries and the list know
+    Index(
+        f"ix_incidents_{_filter}",
+        incidents.c[_filter],
+        incidents.c.created_at,
+        incidents.c.incident_id,
+    )
+Index("ix_incidents_created_at", incidents.c.created_at, incidents.c.incident_id)
+Index(
+    "ix_incidents_due",
+    incidents.c.priority,
+    incidents.c.created_at,
+    postgresql_where=_is_running,
+    sqlite_where=_is_running,
+)
+Index(
+    "ix_incidents_group",
+    incidents.c.group_key,
+    incidents.c.receiver,
+    incidents.c.sender,
+    incidents.c.created_at,
+)
+
+
+def _incident_key(*, nullable: bool) -> Column[object]:
+    return Column(
+        "incident_id",
+        IncidentId,
+        ForeignKey("incidents.incident_id", ondelete="CASCADE"),
+        nullable=nullable,
+        index=True,
+    )
+
+
+alerts = Table(
+    "alerts",
+    metadata,
+    # the identity of an alert, whichever door it came by
+    Column("fingerprint", String(16), primary_key=True),
+    Column("starts_at", UTCDateTime, primary_key=True),
+    Column("sender", String(128), primary_key=True),
+    _incident_key(nullable=True),  # NULL when it opened none; `disposition` says why
+    Column("disposition", String(32)),
+    Column("status", String(16), nullable=False),
+    Column("ends_at", UTCDateTime),
+    Column("labels", Document, nullable=False),
+    Column("annotations", Document, nullable=False),
+    Column("generator_url", Text, nullable=False),
+    Column("firing_condition", Text, nullable=False),
+    Column("deliveries", Integer, nullable=False, server_default="1"),
+    Column("first_seen_at", UTCDateTime, nullable=False),
+    Column("last_seen_at", UTCDateTime, nullable=False),
+)
+
+incident_events = Table(
+    "incident_events",
+    metadata,
+    Column("event_id", _serial, primary_key=True),
+    _incident_key(nullable=False),
+    Column("at", UTCDateTime, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("data", Document, nullable=False),
+)
+
+ingest_rejects = Table(
+    "ingest_rejects",
+    metadata,
+    Column("reject_id", _serial, primary_key=True),
+    Column("received_at", UTCDateTime, nullable=False),
+    Column("sender", String(128), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("raw", Text, nullable=False),
+)
