@@ -1,0 +1,206 @@
+"""What the doors take, what they refuse, and what they answer."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from opssage.errors import StoreUnavailableError
+from opssage.incident import Stage
+from opssage.settings import load
+from webapi.app import create_app
+
+RECORDED = Path(__file__).parents[2] / "fixtures" / "alertmanager"
+WEBHOOK = "/api/v1/webhooks/alertmanager"
+PLAIN = "/api/v1/alerts"
+
+
+def recorded(name: str) -> dict:
+    """Return the body of a webhook that a real Alertmanager sent."""
+    return json.loads((RECORDED / f"{name}.json").read_text())["body"]
+
+
+def webhook(*alerts: object) -> dict:
+    """Return a webhook of these alerts."""
+    return {"version": "4", "groupKey": "{}:{}", "receiver": "r", "alerts": list(alerts)}
+
+
+def firing(**labels: str) -> dict:
+    """Return a firing alert as Alertmanager spells it."""
+    return {
+        "status": "firing",
+        "labels": {"alertname": "Down", **labels},
+        "startsAt": "2026-11-23T12:00:00.123456789Z",
+        "endsAt": "0001-01-01T00:00:00Z",
+    }
+
+
+def test_a_recorded_group_becomes_one_incident(client, store, nudges):
+    """A group of three alerts opens one incident and tells the publisher."""
+    answer = client.post(WEBHOOK, json=recorded("03_firing_group_of_3_unicode_and_quotes"))
+
+    assert answer.status_code == 202
+    assert (answer.json["accepted"], answer.json["duplicates"]) == (3, 0)
+    assert [touched["status"] for touched in answer.json["incidents"]] == ["pending"]
+    assert answer.headers["Location"] == answer.json["incidents"][0]["url"]
+    assert nudges.count == 1
+    (incident,) = store.list_incidents()
+    assert (incident.alert_name, incident.service) == ("HighErrorRate", 'cart "v2"\\n')
+
+
+@pytest.mark.parametrize("file", sorted(RECORDED.glob("*.json")), ids=lambda file: file.stem)
+def test_every_recorded_webhook_is_taken(client, file):
+    """Whatever a real Alertmanager sent gets a 202 without rejects."""
+    answer = client.post(WEBHOOK, json=json.loads(file.read_text())["body"])
+
+    assert answer.status_code == 202
+    assert answer.json["rejected"] == []
+
+
+def test_the_expression_is_read_from_the_generator_link(client, store):
+    """Collect needs the rule's expression, which Prometheus puts into its link."""
+    client.post(WEBHOOK, json=recorded("01_firing_single"))
+
+    (due,) = store.take_due(1, resend_seconds=20)
+    claim = store.claim(due.incident_id, Stage.COLLECT, owner="w", task_id="t", lease_seconds=20)
+    assert claim.alerts[0].firing_condition.startswith("lab_error_ratio")
+
+
+def test_a_repeat_opens_nothing_and_nudges_nobody(client, nudges):
+    """The same webhook again is a duplicate."""
+    body = recorded("01_firing_single")
+    first = client.post(WEBHOOK, json=body).json
+
+    second = client.post(WEBHOOK, json=body).json
+
+    assert second["incidents"] == first["incidents"]
+    assert (second["accepted"], second["duplicates"]) == (0, 1)
+    assert nudges.count == 1
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        ("text", "alerts[1]: Invalid input type."),
+        ({"labels": {}}, "alerts[1].startsAt: Missing data for required field."),
+        (firing() | {"labels": None}, "alerts[1].labels: Field may not be null."),
+        (firing() | {"labels": {"a": 1}}, "alerts[1].labels.a: Not a string."),
+        (firing() | {"startsAt": "noon"}, "alerts[1].startsAt: Not a time like"),
+        (firing() | {"status": "odd"}, "alerts[1].status: Must be one of: firing, resolved."),
+        (firing(pod="a\0b"), "alerts[1].labels.pod: Holds a NUL character"),
+        (firing(pod="\ud800"), "alerts[1].labels.pod: Holds a lone surrogate"),
+        (firing(pod="x" * 5000), "alerts[1].labels.pod: Longer than 4096"),
+    ],
+)
+def test_a_bad_alert_is_named_and_its_mates_pass(client, store, bad, reason):
+    """One bad alert of a batch is rejected with its field; the good ones are stored."""
+    body = json.dumps(webhook(firing(pod="good"), bad))
+
+    answer = client.post(WEBHOOK, data=body)
+
+    assert answer.status_code == 202
+    assert answer.json["accepted"] == 1
+    (rejected,) = answer.json["rejected"]
+    assert rejected["index"] == 1
+    assert rejected["reason"].startswith(reason)
+
+
+def test_prose_that_cannot_be_stored_is_replaced(client, store):
+    """An annotation identifies nothing, so a NUL in it costs no alert."""
+    body = webhook(firing() | {"annotations": {"summary": "bad \0 byte"}})
+
+    assert client.post(WEBHOOK, json=body).json["accepted"] == 1
+
+    (incident,) = store.list_incidents()
+    message = store.get_incident(incident.incident_id).alert_input["message"]
+    assert message == "bad \ufffd byte"
+
+
+@pytest.mark.parametrize(
+    ("raw", "detail"),
+    [
+        (b"{", "the body is not valid JSON"),
+        (b'{"alerts": [NaN]}', "the body is not valid JSON"),
+        (b"[" * 5000, "the body is not valid JSON"),
+        (b'"\\ud800' + b"[" * 5000, "the body is not valid JSON"),
+        (b"[]", "the body is not an object"),
+        (b"{}", "alerts: missing"),
+        (b'{"alerts": 1}', "alerts: missing, or not a list"),
+    ],
+)
+def test_a_body_that_is_no_webhook_is_a_400(client, raw, detail):
+    """What cannot be read is refused with the reason."""
+    answer = client.post(WEBHOOK, data=raw)
+
+    assert answer.status_code == 400
+    assert answer.mimetype == "application/problem+json"
+    assert answer.json["detail"].startswith(detail)
+
+
+def test_a_plain_alert_opens_an_incident(client, store):
+    """People with curl send our own form."""
+    answer = client.post(
+        PLAIN,
+        json={"alert_name": "PodOOMKilled", "severity": "critical", "labels": {"pod": "a"}},
+    )
+
+    assert answer.status_code == 202
+    assert answer.headers["Location"].startswith("/api/v1/incidents/")
+    (incident,) = store.list_incidents()
+    assert (incident.alert_name, incident.severity) == ("PodOOMKilled", "critical")
+
+
+def test_a_plain_alert_sent_twice_is_one_incident(client):
+    """Its labels are its identity, not the time it was sent."""
+    first, second = (client.post(PLAIN, json={"alert_name": "A"}).json for _ in range(2))
+
+    assert first["incidents"] == second["incidents"]
+    assert second["duplicates"] == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "alert_name"),
+        ({"alert_name": 7}, "alert_name"),
+        ({"alert_name": ""}, "alert_name"),
+        ({"alert_name": "A", "labels": []}, "labels"),
+        ({"alert_name": "A", "labels": {"pod": "a\0"}}, "labels"),
+        ({"alert_name": "A", "timestamp": "noon"}, "timestamp"),
+        ({"alert_name": "A", "alertname": "A"}, "alertname"),
+    ],
+)
+def test_a_wrong_field_of_a_plain_alert_is_named(client, body, field):
+    """Our own form is strict: 422, and `errors` names the field."""
+    answer = client.post(PLAIN, json=body)
+
+    assert answer.status_code == 422
+    assert answer.mimetype == "application/problem+json"
+    assert field in answer.json["errors"]["json"]
+
+
+def test_a_body_above_the_limit_is_a_413(client):
+    """The limit protects the process; the answer names it."""
+    answer = client.post(WEBHOOK, data=b" " * (10 * 1024 * 1024 + 1))
+
+    assert answer.status_code == 413
+    assert answer.mimetype == "application/problem+json"
+
+
+class Broken:
+    """A store whose database is away."""
+
+    def create_incident(self, group):
+        """Fail as the real one does."""
+        raise StoreUnavailableError("connection refused")
+
+
+def test_a_database_that_is_away_is_a_503(nudges):
+    """Alertmanager tries again after a 503 and only then."""
+    client = create_app(load(environ={}), Broken(), nudges, {}).test_client()
+
+    answer = client.post(WEBHOOK, json=webhook(firing()))
+
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"]
+    assert nudges.count == 0

@@ -1,0 +1,160 @@
+"""Reading incidents, polling them, and what a person may do to one."""
+
+from uuid import uuid4
+
+import pytest
+from factories import REPORT, alert, group
+
+from opssage.incident import Stage
+
+LIST = "/api/v1/incidents"
+
+
+def opened(store, *alerts, **envelope) -> str:
+    """Store a group and return its incident's id."""
+    (touched,) = store.create_incident(group(*alerts, **envelope)).incidents
+    return str(touched.incident_id)
+
+
+def advance(store, incident_id: str, stage: Stage, document: dict) -> None:
+    """Commit a stage."""
+    claim = store.claim(incident_id, stage, owner="w", task_id="t", lease_seconds=20)
+    verbs = {
+        Stage.COLLECT: store.update_primary_context,
+        Stage.ENRICH: store.update_enhanced_context,
+        Stage.DIAGNOSE: store.update_diagnostic_report,
+    }
+    verbs[stage](claim.incident.incident_id, claim.epoch, document)
+
+
+def complete(store, incident_id) -> None:
+    """Commit all stages."""
+    for stage, document in zip(Stage, ({}, {}, REPORT), strict=True):
+        advance(store, incident_id, stage, document)
+
+
+@pytest.fixture
+def incident_id(store):
+    """One pending incident."""
+    from uuid import UUID
+
+    return UUID(opened(store))
+
+
+def test_an_incident_shows_its_documents(client, store, incident_id):
+    """Each document is null until its stage has run."""
+    before = client.get(f"{LIST}/{incident_id}").json
+    complete(store, incident_id)
+
+    after = client.get(f"{LIST}/{incident_id}").json
+
+    assert (before["status"], before["diagnostic_report"]) == ("pending", None)
+    assert (after["status"], after["diagnostic_report"]) == ("completed", REPORT)
+    assert after["root_cause"] == REPORT["root_cause"]
+
+
+def test_a_poll_of_an_unchanged_incident_is_a_304(client, store, incident_id):
+    """The ETag moves with the incident, and only then is it sent again."""
+    etag = client.get(f"{LIST}/{incident_id}").headers["ETag"]
+    unchanged = client.get(f"{LIST}/{incident_id}", headers={"If-None-Match": etag})
+
+    advance(store, incident_id, Stage.COLLECT, {})
+    changed = client.get(f"{LIST}/{incident_id}", headers={"If-None-Match": etag})
+
+    assert (unchanged.status_code, unchanged.data) == (304, b"")
+    assert changed.status_code == 200
+    assert not etag.startswith("W/")
+
+
+def test_a_running_incident_says_when_to_poll_again(client, store, incident_id):
+    """Retry-After ends with the work."""
+    assert client.get(f"{LIST}/{incident_id}").headers["Retry-After"] == "2"
+
+    complete(store, incident_id)
+
+    assert "Retry-After" not in client.get(f"{LIST}/{incident_id}").headers
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", ""), ("DELETE", ""), ("POST", "/retry")],
+)
+@pytest.mark.parametrize("unknown", [str(uuid4()), "not-an-id"])
+def test_an_unknown_incident_is_a_404(client, method, path, unknown):
+    """The problem names what was asked for."""
+    answer = client.open(f"{LIST}/{unknown}{path}", method=method)
+
+    assert answer.status_code == 404
+    assert answer.mimetype == "application/problem+json"
+    assert unknown in answer.json["instance"]
+
+
+def test_the_list_pages_by_cursor(client, store):
+    """`Link` and `next_cursor` lead to the end, and keep the filters."""
+    for number in range(3):
+        opened(store, alert(f"A{number}"), key=str(number))
+    first = client.get(LIST, query_string={"limit": 2, "severity": "warning"})
+
+    second = client.get(first.headers["Link"].split(">")[0][1:])
+
+    assert [item["alert_name"] for item in first.json["items"]] == ["A2", "A1"]
+    assert [item["alert_name"] for item in second.json["items"]] == ["A0"]
+    assert second.json["next_cursor"] is None
+    assert "severity=warning" in first.headers["Link"]
+
+
+def test_repeated_filters_mean_any_of_them(client, store):
+    """`severity=critical&severity=warning` lists both."""
+    opened(store, alert("A", severity="critical"), key="a")
+    opened(store, alert("B"), key="b")
+    opened(store, alert("C", severity="info"), key="c")
+
+    found = client.get(f"{LIST}?severity=critical&severity=warning").json["items"]
+
+    assert {item["alert_name"] for item in found} == {"A", "B"}
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("status=done", "status"),
+        ("limit=0", "limit"),
+        ("limit=201", "limit"),
+        ("limit=x", "limit"),
+        ("created_after=noon", "created_after"),
+        ("cursor=%21%21", "cursor"),
+        ("cursor=bm9uc2Vuc2U", "cursor"),
+        ("severty=critical", "severty"),
+    ],
+)
+def test_a_wrong_query_names_its_field(client, query, field):
+    """A filter that would silently list everything is refused."""
+    answer = client.get(f"{LIST}?{query}")
+
+    assert answer.status_code == 422
+    assert answer.mimetype == "application/problem+json"
+    assert field in answer.json["errors"]["query"]
+
+
+def test_deleting_answers_what_was_deleted(client, incident_id):
+    """The first DELETE says so, the second finds nothing."""
+    answer = client.delete(f"{LIST}/{incident_id}")
+
+    assert answer.json == {"status": "deleted", "incident_id": str(incident_id)}
+    assert client.delete(f"{LIST}/{incident_id}").status_code == 404
+
+
+def test_retry_runs_a_completed_incident_anew(client, store, nudges, incident_id):
+    """A new revision starts, and the publisher hears of it."""
+    complete(store, incident_id)
+
+    answer = client.post(f"{LIST}/{incident_id}/retry")
+
+    assert answer.status_code == 202
+    assert (answer.json["status"], answer.json["revision"]) == ("pending", 2)
+    assert nudges.count == 1
+
+
+def test_retry_of_a_running_incident_is_a_409(client, incident_id):
+    """There is nothing to repeat yet."""
+    assert client.post(f"{LIST}/{incident_id}/retry").status_code == 409

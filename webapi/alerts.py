@@ -1,0 +1,113 @@
+"""The doors that alerts come by. An answer with 2xx is given only after the commit."""
+
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+from flask import Response, current_app, request, url_for
+from flask_smorest import Blueprint
+from marshmallow import ValidationError
+
+from opssage import metrics
+from opssage.incident import SEVERITIES, AlertGroup
+from opssage.settings import IngestSettings
+from store import Receipt, Store
+from webapi.payloads import (
+    PlainAlertSchema,
+    UnreadableError,
+    parse_body,
+    plain_group,
+    webhook_group,
+)
+from webapi.problems import problem
+from webapi.schemas import ReceiptSchema
+
+_PLAIN_ALERT = PlainAlertSchema()
+
+
+def blueprint(store: Store, nudge: Callable[[], None], settings: IngestSettings) -> Blueprint:
+    """Return the ingest routes; `nudge` tells the publisher of new work."""
+    routes = Blueprint("alerts", __name__, url_prefix="/api/v1", description="Where alerts arrive")
+
+    def take(group: AlertGroup) -> Response:
+        started = perf_counter()
+        receipt = store.create_incident(group)
+        if any(touched.opened for touched in receipt.incidents):
+            nudge()
+        _count(group, receipt, perf_counter() - started)
+        return _answer(group, receipt)
+
+    @routes.route("/alerts", methods=["POST"])
+    @routes.doc(requestBody=_body(PlainAlertSchema))
+    @routes.alt_response(202, schema=ReceiptSchema, description="Stored")
+    @routes.alt_response(422, description="A field is wrong; `errors` names it")
+    def post_alert() -> Response:
+        """Take one alert in our own form."""
+        try:
+            group = plain_group(
+                _PLAIN_ALERT.load(parse_body(request.get_data())), settings.group_by
+            )
+        except UnreadableError as error:
+            return problem(400, "Bad Request", str(error))
+        except ValidationError as error:
+            return problem(
+                422,
+                "Unprocessable Entity",
+                "the alert has fields that cannot be taken; errors names them",
+                errors={"json": error.messages_dict},
+            )
+        return take(group)
+
+    @routes.route("/webhooks/alertmanager", methods=["POST"])
+    @routes.doc(requestBody={"content": {"application/json": {"schema": {"type": "object"}}}})
+    @routes.alt_response(202, schema=ReceiptSchema, description="Stored")
+    def post_alertmanager() -> Response:
+        """Take an Alertmanager webhook, version 4: a group is one incident."""
+        try:
+            group = webhook_group(parse_body(request.get_data()))
+        except UnreadableError as error:
+            field = str(error).partition(":")[0]
+            return problem(400, "Bad Request", str(error), errors={"json": {field: [str(error)]}})
+        return take(group)
+
+    return routes
+
+
+def _body(schema: type[PlainAlertSchema]) -> dict[str, Any]:
+    return {"required": True, "content": {"application/json": {"schema": schema}}}
+
+
+def _count(group: AlertGroup, receipt: Receipt, seconds: float) -> None:
+    metrics.WEBHOOK_SECONDS.observe(seconds)
+    for outcome, number in (
+        ("accepted", receipt.accepted),
+        ("duplicate", receipt.duplicates),
+        ("rejected", len(group.rejects)),
+    ):
+        metrics.ALERTS_RECEIVED.labels(outcome).inc(number)
+    for touched in receipt.incidents:
+        if touched.opened:
+            # a sender may write any word; only known ones become a series
+            known = touched.severity if touched.severity in SEVERITIES else "other"
+            metrics.INCIDENTS_OPENED.labels(known).inc()
+
+
+def _answer(group: AlertGroup, receipt: Receipt) -> Response:
+    touched = [
+        {
+            "incident_id": str(item.incident_id),
+            "status": item.status.value,
+            "url": url_for("incidents.get_incident", incident_id=item.incident_id),
+        }
+        for item in receipt.incidents
+    ]
+    body = {
+        "incidents": touched,
+        "accepted": receipt.accepted,
+        "duplicates": receipt.duplicates,
+        "rejected": [{"index": item.index, "reason": item.reason} for item in group.rejects],
+    }
+    answer = Response(current_app.json.dumps(body), 202, mimetype="application/json")
+    if len(touched) == 1:
+        answer.headers["Location"] = touched[0]["url"]
+    return answer

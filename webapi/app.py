@@ -1,0 +1,75 @@
+"""The Flask app: everything it needs is handed in, so tests hand in fakes."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import flask_swagger_ui
+import orjson
+from flask import Flask, redirect, send_from_directory
+from flask.json.provider import JSONProvider
+from werkzeug.wrappers import Response
+
+from opssage import __version__
+from opssage.settings import Settings
+from store import Store
+from webapi import alerts, auth, health, incidents, problems, requests
+from webapi.problems import ProblemApi
+
+_SWAGGER_UI = Path(flask_swagger_ui.__file__).parent / "dist"
+
+
+class FastJSON(JSONProvider):
+    """Flask's JSON by orjson."""
+
+    def dumps(self, obj: Any, **_: Any) -> str:
+        """Return JSON text; keys stay in the order they were made."""
+        # marshmallow numbers the items of a list in its errors
+        return orjson.dumps(obj, option=orjson.OPT_NON_STR_KEYS).decode()
+
+    def loads(self, s: str | bytes, **_: Any) -> Any:
+        """Read JSON text."""
+        return orjson.loads(s)
+
+
+def create_app(
+    settings: Settings,
+    store: Store,
+    nudge: Callable[[], None],
+    probes: Mapping[str, health.Probe],
+) -> Flask:
+    """Return the app over a store.
+
+    `nudge` is called after a commit that left work to publish; `probes` are what `/readyz` asks.
+    """
+    app = Flask(__name__, static_folder=None)
+    app.json = FastJSON(app)
+    app.config.update(
+        MAX_CONTENT_LENGTH=settings.web.max_body_bytes,
+        API_TITLE="OpsSage",
+        API_VERSION=__version__,
+        OPENAPI_VERSION="3.1.0",
+        OPENAPI_URL_PREFIX="/api",
+        OPENAPI_JSON_PATH="openapi.json",
+        OPENAPI_SWAGGER_UI_PATH="docs",
+        OPENAPI_SWAGGER_UI_URL="/api/docs/assets/",
+    )
+    app.url_map.strict_slashes = False
+    requests.register(app)
+    auth.register(app, settings.auth)
+    problems.register(app)
+    api = ProblemApi(app)
+    api.register_blueprint(alerts.blueprint(store, nudge, settings.ingest))
+    api.register_blueprint(incidents.blueprint(store, nudge))
+    app.register_blueprint(health.blueprint(probes))
+    app.add_url_rule("/", view_func=_home, endpoint="home")
+    app.add_url_rule("/api/docs/assets/<path:name>", view_func=_asset, endpoint="docs_asset")
+    return app
+
+
+def _home() -> Response:
+    return redirect("/api/docs")
+
+
+def _asset(name: str) -> Response:
+    return send_from_directory(_SWAGGER_UI, name)

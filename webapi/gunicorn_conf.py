@@ -1,0 +1,25 @@
+"""`gunicorn -c webapi/gunicorn_conf.py webapi.wsgi:app`: its options, from our settings."""
+
+from typing import Any
+
+from prometheus_client import multiprocess, values
+
+from opssage.settings import load
+
+_settings = load().web
+
+bind = f"{_settings.host}:{_settings.port}"
+worker_class = "gthread"
+workers = _settings.processes
+threads = _settings.threads
+timeout = 30
+graceful_timeout = 20
+keepalive = 5
+accesslog = None  # the app writes one line per request
+control_socket_disable = True
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """Let the metrics of a process that has ended go."""
+    if values.ValueClass is not values.MutexValue:  # metrics are shared over files
+        multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

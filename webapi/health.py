@@ -1,0 +1,46 @@
+"""Is it alive, is it ready, and how is it doing."""
+
+from collections.abc import Callable, Mapping
+
+from flask import Blueprint, Response, jsonify
+from opssage.log import get_logger
+
+from opssage import metrics
+
+log = get_logger(__name__)
+
+Probe = Callable[[], str | None]
+"""Asks one part; returns what is wrong with it, or None. May raise."""
+
+
+def blueprint(probes: Mapping[str, Probe]) -> Blueprint:
+    """Return `/livez`, `/readyz` and `/metrics`; `probes` are what readiness asks."""
+    routes = Blueprint("health", __name__)
+
+    @routes.get("/livez")
+    def livez() -> Response:
+        return jsonify(status="alive")
+
+    @routes.get("/readyz")
+    def readyz() -> tuple[Response, int]:
+        checks = {name: _ask(name, probe) for name, probe in probes.items()}
+        ready = all(fault is None for fault in checks.values())
+        answer = jsonify(
+            status="ready" if ready else "not ready",
+            checks={name: fault or "ok" for name, fault in checks.items()},
+        )
+        return answer, 200 if ready else 503
+
+    @routes.get("/metrics")
+    def show_metrics() -> Response:
+        return Response(metrics.exposition(), content_type="text/plain; version=0.0.4")
+
+    return routes
+
+
+def _ask(name: str, probe: Probe) -> str | None:
+    try:
+        return probe()
+    except Exception as error:  # noqa: BLE001 - whatever a probe meets means: not ready
+        log.warning("probe_failed", probe=name, error=str(error))
+        return f"{type(error).__name__}: {error}"

@@ -1,0 +1,88 @@
+"""Every error the door answers has one shape: problem+json (RFC 9457)."""
+
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+import marshmallow as ma
+import structlog
+from flask import Flask, Response, current_app, request
+from flask_smorest import Api, abort
+from werkzeug.exceptions import HTTPException
+
+from opssage.errors import StoreUnavailableError
+from opssage.log import get_logger
+
+log = get_logger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_SECONDS = 5
+
+
+class ProblemSchema(ma.Schema):
+    """What went wrong, for people and programs."""
+
+    type = ma.fields.String(required=True)
+    title = ma.fields.String(required=True)
+    status = ma.fields.Integer(required=True)
+    detail = ma.fields.String()
+    instance = ma.fields.String()
+    request_id = ma.fields.String()
+    errors = ma.fields.Dict(
+        metadata={"description": "By place (json, query), by field: what is wrong"}
+    )
+
+
+class ProblemApi(Api):
+    """flask-smorest's Api with our error shape."""
+
+    ERROR_SCHEMA = ProblemSchema
+
+    def handle_http_exception(self, error: HTTPException) -> Response:
+        """Turn any HTTP error, aborted or raised, into a problem."""
+        data = getattr(error, "data", None) or {}
+        answer = problem(
+            error.code or 500,
+            error.name,
+            data.get("message") or error.description or "",
+            errors=data.get("errors") or data.get("messages"),
+        )
+        for name, value in [*error.get_headers(), *(data.get("headers") or {}).items()]:
+            if name.lower() not in {"content-type", "content-length"}:
+                answer.headers[name] = value
+        return answer
+
+
+def problem(
+    status: int, title: str, detail: str, errors: Mapping[str, Any] | None = None
+) -> Response:
+    """Return a problem+json response; `errors` names the fields at fault."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "instance": request.path,
+        "request_id": structlog.contextvars.get_contextvars().get("request_id", ""),
+    }
+    if errors:
+        body["errors"] = errors
+    return Response(current_app.json.dumps(body), status, mimetype=MEDIA_TYPE)
+
+
+def refuse(status: int, detail: str, errors: Mapping[str, Any] | None = None) -> NoReturn:
+    """End the request with a problem."""
+    abort(status, message=detail, errors=errors)
+    raise AssertionError("abort returned")
+
+
+def register(app: Flask) -> None:
+    """Map the errors of the rooms below to statuses."""
+    app.register_error_handler(StoreUnavailableError, _store_unavailable)
+
+
+def _store_unavailable(error: StoreUnavailableError) -> Response:
+    # 503 and never 429: Alertmanager tries again at once only after a 5xx
+    log.warning("store_unavailable", error=str(error))
+    answer = problem(503, "Service Unavailable", "the database cannot answer; send it again")
+    answer.headers["Retry-After"] = str(RETRY_SECONDS)
+    return answer

@@ -1,0 +1,44 @@
+"""What happens around every request: its id, its log line, its metric."""
+
+import re
+from time import perf_counter
+from uuid import uuid4
+
+from flask import Flask, Response, g, request
+
+from opssage import log, metrics
+
+logger = log.get_logger(__name__)
+
+_REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
+
+
+def register(app: Flask) -> None:
+    """Wrap all requests of the app."""
+    app.before_request(_begin)
+    app.after_request(_end)
+
+
+def _begin() -> None:
+    g.started = perf_counter()
+    given = request.headers.get("X-Request-ID", "")
+    g.request_id = given if _REQUEST_ID.match(given) else uuid4().hex
+    log.bind(request_id=g.request_id)
+
+
+def _end(answer: Response) -> Response:
+    seconds = perf_counter() - g.started
+    route = request.url_rule.rule if request.url_rule else "unknown"
+    metrics.HTTP_REQUEST_SECONDS.labels(request.method, route, str(answer.status_code)).observe(
+        seconds
+    )
+    logger.info(
+        "request",
+        method=request.method,
+        path=request.path,
+        status=answer.status_code,
+        seconds=round(seconds, 4),
+    )
+    answer.headers["X-Request-ID"] = g.request_id
+    log.unbind("request_id")
+    return answer

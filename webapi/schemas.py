@@ -1,0 +1,106 @@
+"""What the door answers, as OpenAPI shows it."""
+
+from typing import Any
+
+import marshmallow as ma
+
+from opssage.incident import Status
+from opssage.wire import format_time
+
+
+class Time(ma.fields.DateTime):
+    """RFC 3339 in UTC with a `Z`."""
+
+    def _serialize(self, value: Any, *_: Any, **__: Any) -> str | None:
+        return None if value is None else format_time(value)
+
+
+class TouchedSchema(ma.Schema):
+    """An incident that a request opened or belongs to."""
+
+    incident_id = ma.fields.UUID()
+    status = ma.fields.Enum(Status, by_value=True)
+    url = ma.fields.String()
+
+
+class RejectedSchema(ma.Schema):
+    """An alert that was not taken; it is kept for a person to look at."""
+
+    index = ma.fields.Integer(metadata={"description": "Position in `alerts`"})
+    reason = ma.fields.String()
+
+
+class ReceiptSchema(ma.Schema):
+    """What became of the alerts of a request."""
+
+    incidents = ma.fields.List(ma.fields.Nested(TouchedSchema))
+    accepted = ma.fields.Integer(metadata={"description": "New, or telling something new"})
+    duplicates = ma.fields.Integer(metadata={"description": "Known as they are"})
+    rejected = ma.fields.List(ma.fields.Nested(RejectedSchema))
+
+
+class IncidentSummarySchema(ma.Schema):
+    """An incident in a list: everything but its documents."""
+
+    incident_id = ma.fields.UUID()
+    status = ma.fields.Enum(Status, by_value=True)
+    created_at = Time()
+    updated_at = Time()
+    alert_name = ma.fields.String()
+    severity = ma.fields.String()
+    namespace = ma.fields.String(allow_none=True)
+    service = ma.fields.String(allow_none=True)
+    sender = ma.fields.String()
+    receiver = ma.fields.String()
+    resolved_at = Time(allow_none=True)
+    previous_id = ma.fields.UUID(allow_none=True)
+    revision = ma.fields.Integer()
+    truncated_alerts = ma.fields.Integer()
+    root_cause = ma.fields.String(allow_none=True)
+    confidence_score = ma.fields.Float(allow_none=True)
+    last_error = ma.fields.Dict(allow_none=True)
+
+
+class IncidentSchema(IncidentSummarySchema):
+    """An incident with what each stage found; null until the stage has run."""
+
+    alert_input = ma.fields.Dict()
+    primary_context = ma.fields.Dict(allow_none=True)
+    enhanced_context = ma.fields.Dict(allow_none=True)
+    diagnostic_report = ma.fields.Dict(allow_none=True)
+
+
+class IncidentPageSchema(ma.Schema):
+    """A page of incidents, newest first."""
+
+    items = ma.fields.List(ma.fields.Nested(IncidentSummarySchema))
+    next_cursor = ma.fields.String(allow_none=True)
+
+
+class DeletedSchema(ma.Schema):
+    """A deletion done."""
+
+    status = ma.fields.Constant("deleted")
+    incident_id = ma.fields.UUID()
+
+
+def _any_of(description: str, **options: Any) -> ma.fields.List[str]:
+    return ma.fields.List(
+        ma.fields.String(**options),
+        load_default=list,
+        metadata={"description": f"{description}; repeat for any of several"},
+    )
+
+
+class IncidentQuerySchema(ma.Schema):
+    """Which incidents to list."""
+
+    status = _any_of("Status", validate=ma.validate.OneOf([status.value for status in Status]))
+    severity = _any_of("Severity")
+    namespace = _any_of("Kubernetes namespace")
+    service = _any_of("Service")
+    alert_name = _any_of("Alert name")
+    created_after = ma.fields.AwareDateTime(load_default=None)
+    created_before = ma.fields.AwareDateTime(load_default=None)
+    limit = ma.fields.Integer(load_default=50, validate=ma.validate.Range(1, 200))
+    cursor = ma.fields.String(load_default=None)
