@@ -17,8 +17,8 @@ _converter = Converter()
 
 
 def format_time(moment: datetime) -> str:
-    """Return `2026-11-23T03:02:40.095000Z`; a year-1 time is left alone."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    """Return `2026-11-23T03:02:40.095000Z`."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def parse_time(text: str) -> datetime:

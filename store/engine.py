@@ -37,6 +37,7 @@ def create(settings: DatabaseSettings, folder: Path) -> Engine:
     url = normalise(settings.url, folder)
     options: dict[str, Any] = {
         "echo": settings.echo,
+        "hide_parameters": True,  # they hold alerts, and alerts may hold secrets
         "json_serializer": lambda value: orjson.dumps(value).decode(),
         "json_deserializer": orjson.loads,
         "pool_size": settings.pool_size,
@@ -48,6 +49,7 @@ def create(settings: DatabaseSettings, folder: Path) -> Engine:
             url,
             pool_pre_ping=True,
             pool_recycle=1800,
+            executemany_mode="values_plus_batch",  # a group's alerts in one round trip
             connect_args={
                 "connect_timeout": 3,
                 "tcp_user_timeout": 10_000,

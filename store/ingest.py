@@ -1,7 +1,7 @@
 """One webhook, one transaction: alerts find their incident, or open one."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -39,8 +39,6 @@ from store.tables import alerts, incidents, ingest_rejects
 _GROUP_KEY_CHARS = 200
 _NAME_CHARS = 512  # an index entry holds 2,704 bytes on PostgreSQL
 _WORD_CHARS = 64
-# both spell ON CONFLICT alike, but have no common type
-_UPSERT: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
 AlertKey = tuple[str, datetime]
 """Fingerprint and start: with the sender, the identity of an alert."""
@@ -118,12 +116,28 @@ class _Placement:
 
     def read(self, connection: Connection) -> None:
         """Read what is known of these alerts, and the incidents they may belong to."""
-        for row in connection.execute(_known_alerts(self._group)):
+        group = self._group
+        told = {
+            "sender": group.sender,
+            "fingerprints": sorted({alert.fingerprint for alert in group.alerts}),
+            "starts": sorted({alert.starts_at for alert in group.alerts}),
+        }
+        for row in connection.execute(_KNOWN_ALERTS, told):
             self._known[row.fingerprint, row.starts_at] = row
             if row.is_open and row.status == AlertStatus.FIRING:
                 self._firing[row.fingerprint] = row
-        ids = {row.incident_id for row in self._known.values() if row.incident_id}
-        for row in connection.execute(_candidates(self._group, self._group_key, ids)):
+        known = sorted({row.incident_id for row in self._known.values() if row.incident_id})
+        identity = {
+            "sender": group.sender,
+            "receiver": group.receiver,
+            "group_key": self._group_key,
+        }
+        candidates = (
+            connection.execute(_OF_GROUP_OR_KNOWN, {**identity, "known": known})
+            if known
+            else connection.execute(_OF_GROUP, identity)
+        )
+        for row in candidates:
             target = _Target(
                 incident_id=row.incident_id,
                 status=Status(row.status),
@@ -198,7 +212,7 @@ class _Placement:
                 connection.execute(_INSERT_INCIDENT, _opening(self._group, self._group_key, target))
             elif target.joined:
                 _join(connection, self._group, target)
-        connection.execute(_upsert_alerts(connection.dialect.name), list(self._rows.values()))
+        connection.execute(_UPSERT_ALERTS[connection.dialect.name], list(self._rows.values()))
         resolving = [t.incident_id for t in self._targets.values() if t.resolves]
         if resolving:
             connection.execute(_resolve(resolving))
@@ -250,46 +264,41 @@ def _lock_key(sender: str, name: str) -> int:
 _LOCK = text("SELECT pg_advisory_xact_lock(key) FROM unnest(CAST(:keys AS bigint[])) AS key")
 
 
-def _known_alerts(group: AlertGroup) -> Any:
-    is_open = and_(incidents.c.incident_id.is_not(None), incidents.c.resolved_at.is_(None))
-    return (
-        select(
-            alerts.c.fingerprint,
-            alerts.c.starts_at,
-            alerts.c.status,
-            alerts.c.ends_at,
-            alerts.c.incident_id,
-            is_open.label("is_open"),
-        )
-        .join_from(alerts, incidents, isouter=True)
-        .where(
-            alerts.c.sender == group.sender,
-            alerts.c.fingerprint.in_({alert.fingerprint for alert in group.alerts}),
-            or_(is_open, alerts.c.starts_at.in_({alert.starts_at for alert in group.alerts})),
-        )
+_is_open = and_(incidents.c.incident_id.is_not(None), incidents.c.resolved_at.is_(None))
+_KNOWN_ALERTS = (
+    select(
+        alerts.c.fingerprint,
+        alerts.c.starts_at,
+        alerts.c.status,
+        alerts.c.ends_at,
+        alerts.c.incident_id,
+        _is_open.label("is_open"),
     )
-
-
-def _candidates(group: AlertGroup, group_key: str, ids: Iterable[UUID]) -> Any:
-    is_group = and_(
-        incidents.c.group_key == group_key,
-        incidents.c.receiver == group.receiver,
-        incidents.c.sender == group.sender,
-        incidents.c.resolved_at.is_(None),
+    .join_from(alerts, incidents, isouter=True)
+    .where(
+        alerts.c.sender == bindparam("sender"),
+        alerts.c.fingerprint.in_(bindparam("fingerprints", expanding=True)),
+        or_(_is_open, alerts.c.starts_at.in_(bindparam("starts", expanding=True))),
     )
-    wanted = sorted(ids)
-    return (
-        select(
-            incidents.c.incident_id,
-            incidents.c.status,
-            incidents.c.severity,
-            incidents.c.alert_input,
-            is_group.label("is_group"),
-        )
-        .where(or_(is_group, incidents.c.incident_id.in_(wanted)) if wanted else is_group)
-        .order_by(incidents.c.created_at)
-    )
+)
 
+_is_group = and_(
+    incidents.c.group_key == bindparam("group_key"),
+    incidents.c.receiver == bindparam("receiver"),
+    incidents.c.sender == bindparam("sender"),
+    incidents.c.resolved_at.is_(None),
+)
+_CANDIDATES = select(
+    incidents.c.incident_id,
+    incidents.c.status,
+    incidents.c.severity,
+    incidents.c.alert_input,
+    _is_group.label("is_group"),
+).order_by(incidents.c.created_at)
+_OF_GROUP = _CANDIDATES.where(_is_group)
+_OF_GROUP_OR_KNOWN = _CANDIDATES.where(
+    or_(_is_group, incidents.c.incident_id.in_(bindparam("known", expanding=True)))
+)
 
 _earlier = incidents.alias("earlier")
 _PREVIOUS = (
@@ -365,8 +374,8 @@ def _join(connection: Connection, group: AlertGroup, target: _Target) -> None:
     )
 
 
-def _upsert_alerts(dialect: str) -> Any:
-    statement = _UPSERT[dialect](alerts).values(
+def _upsert_alerts(insert_into: Any) -> Any:
+    statement = insert_into(alerts).values(
         first_seen_at=database_now(), last_seen_at=database_now()
     )
     return statement.on_conflict_do_update(
@@ -378,6 +387,13 @@ def _upsert_alerts(dialect: str) -> Any:
             "deliveries": alerts.c.deliveries + 1,
         },
     )
+
+
+# both databases spell ON CONFLICT alike, but the two inserts have no common type
+_UPSERT_ALERTS = {
+    "postgresql": _upsert_alerts(postgresql.insert),
+    "sqlite": _upsert_alerts(sqlite.insert),
+}
 
 
 def _resolve(ids: Sequence[UUID]) -> Any:

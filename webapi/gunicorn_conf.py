@@ -4,9 +4,11 @@ from typing import Any
 
 from prometheus_client import multiprocess, values
 
+from opssage import log
 from opssage.settings import load
 
-_settings = load().web
+_loaded = load()
+_settings = _loaded.web
 
 bind = f"{_settings.host}:{_settings.port}"
 worker_class = "gthread"
@@ -17,6 +19,11 @@ graceful_timeout = 20
 keepalive = 5
 accesslog = None  # the app writes one line per request
 control_socket_disable = True
+
+
+def on_starting(_server: Any) -> None:
+    """Log in our form from the first line on."""
+    log.configure(_loaded.logging)
 
 
 def child_exit(_server: Any, worker: Any) -> None:

@@ -10,6 +10,8 @@ from opssage import log, metrics
 
 logger = log.get_logger(__name__)
 
+# a client may send any word; only known ones become a series
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
 
 
@@ -29,9 +31,8 @@ def _begin() -> None:
 def _end(answer: Response) -> Response:
     seconds = perf_counter() - g.started
     route = request.url_rule.rule if request.url_rule else "unknown"
-    metrics.HTTP_REQUEST_SECONDS.labels(request.method, route, str(answer.status_code)).observe(
-        seconds
-    )
+    method = request.method if request.method in _METHODS else "other"
+    metrics.HTTP_REQUEST_SECONDS.labels(method, route, str(answer.status_code)).observe(seconds)
     logger.info(
         "request",
         method=request.method,

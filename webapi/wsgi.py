@@ -19,8 +19,8 @@ celery = create(settings, hasty=True)
 
 
 def _broker() -> None:
-    with celery.connection_for_write() as connection:
-        waiting(connection)
+    with celery.producer_or_acquire() as producer:
+        waiting(producer.channel)
 
 
 def _migrations() -> str | None:

@@ -25,6 +25,10 @@ _UNGUARDED = (
     "auth.token: missing, and auth.mode is token; "
     "set OPSSAGE_TOKEN to a long random text, for example the output of: openssl rand -hex 32"
 )
+_TOKEN_IGNORED = (
+    "auth.mode: open, although auth.token is set; "
+    "set OPSSAGE_AUTH_MODE to token to ask for it, or take the token away"
+)
 
 
 def check(document: Mapping[str, Any], written: Mapping[str, Any]) -> tuple[Any, list[str]]:
@@ -112,6 +116,8 @@ def settle_auth(values: dict[str, Any]) -> list[str]:
         auth["mode"] = "token" if token else AuthSettings().mode
     if auth["mode"] == "token" and not token:
         return [_UNGUARDED]
+    if auth["mode"] == "open" and token:
+        return [_TOKEN_IGNORED]
     return []
 
 

@@ -79,8 +79,6 @@ class IngestSettings:
     """How alerts become incidents."""
 
     group_by: tuple[str, ...] = label_names()  #: empty: all labels
-    episode_max_seconds: int = whole(86400)
-    backlog_max: int = whole(10000)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,7 +139,7 @@ class EnrichSettings:
 
     runbooks: str = text("./runbooks")  #: a folder of Markdown files, relative to `folder`
     max_passages: int = whole(5, least=0)
-    past_incidents: int = whole(200, least=0)
+    past_incidents: int = whole(20, least=0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
