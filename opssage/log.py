@@ -31,8 +31,8 @@ _BRINGS_HANDLERS = (
 SQLAlchemy gives a logger its own handler, with parameters in clear, as long as it has none.
 """
 
-_QUIET = ("httpcore2", "httpx2")
-"""Loggers whose `info` is a line per request."""
+_QUIET = ("alembic", "httpcore2", "httpx2")
+"""Loggers whose `info` is a line per request, or says what a line of ours says."""
 
 _FIRST = ("timestamp", "level", "event")
 _MULTILINE = ("exception", "stack")

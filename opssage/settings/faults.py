@@ -25,7 +25,7 @@ _UNGUARDED = (
     "auth.token: missing, and auth.mode is token; "
     "set OPSSAGE_TOKEN to a long random text, for example the output of: openssl rand -hex 32"
 )
-_TOKEN_IGNORED = (
+_IGNORED = (
     "auth.mode: open, although auth.token is set; "
     "set OPSSAGE_AUTH_MODE to token to ask for it, or take the token away"
 )
@@ -117,7 +117,7 @@ def settle_auth(values: dict[str, Any]) -> list[str]:
     if auth["mode"] == "token" and not token:
         return [_UNGUARDED]
     if auth["mode"] == "open" and token:
-        return [_TOKEN_IGNORED]
+        return [_IGNORED]
     return []
 
 

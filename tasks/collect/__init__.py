@@ -1,1 +1,11 @@
-"""Collect: ask every configured source what it saw."""
+"""Collect: ask every configured source what it saw.
+
+May import `opssage` only. A new source is one file with a `Source`, and a line in `registry`; a
+new query is one row of `plan`.
+"""
+
+from tasks.collect.registry import build_sources
+from tasks.collect.runner import collect
+from tasks.collect.source import Answer, Scope, Source, Unconfigured
+
+__all__ = ["Answer", "Scope", "Source", "Unconfigured", "build_sources", "collect"]

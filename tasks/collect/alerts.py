@@ -1,0 +1,43 @@
+"""The incident's own alerts as evidence."""
+
+from opssage.evidence import Evidence, EvidenceKind
+from opssage.incident import Alert
+from opssage.wire import format_time
+from tasks.collect.promql import expression_of
+from tasks.collect.sentences import clock, whom
+from tasks.collect.source import Answer, Scope
+from tasks.collect.targets import subject_of
+
+
+class AlertSource:
+    """Answers with what the sender said. It asks nobody, so its ledger is empty."""
+
+    name = "alert"
+
+    def ask(self, scope: Scope, deadline: float) -> Answer:  # noqa: ARG002 - Source's signature
+        """Return one evidence per alert, in the order of their starts."""
+        ordered = sorted(scope.alerts, key=lambda alert: (alert.starts_at, alert.fingerprint))
+        return Answer(evidence=tuple(_evidence(alert) for alert in ordered))
+
+
+def _evidence(alert: Alert) -> Evidence:
+    subject = subject_of(alert.labels)
+    expression = expression_of(alert)
+    message = f": {alert.message}" if alert.message else ""
+    return Evidence(
+        kind=EvidenceKind.ALERT,
+        source=AlertSource.name,
+        summary=f"{alert.name} ({alert.severity}) {alert.status.value} since "
+        f"{clock(alert.starts_at)} for {whom(subject)}{message}",
+        observed_at=alert.starts_at,
+        subject=subject,
+        query=expression,
+        data={
+            "status": alert.status.value,
+            "labels": dict(alert.labels),
+            "annotations": dict(alert.annotations),
+            "starts_at": format_time(alert.starts_at),
+            "ends_at": None if alert.ends_at is None else format_time(alert.ends_at),
+            "firing_condition": expression,
+        },
+    )

@@ -1,0 +1,58 @@
+"""Ask several things at once, and go on without those that do not answer."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextvars import copy_context
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
+from time import monotonic
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def run_all(
+    calls: Sequence[Callable[[], T]], *, workers: int, deadline: float
+) -> tuple[T | None, ...]:
+    """Return what each call returned, in their order; None for one that took past `deadline`.
+
+    `deadline` is a value of `time.monotonic()`. The first error of a call is raised here. Threads
+    are daemons and are not joined: a call that hangs holds up neither this nor the process's end
+    (a ThreadPoolExecutor's threads are waited for when the interpreter exits).
+    """
+    waiting = deque(enumerate(calls))
+    finished: SimpleQueue[tuple[int, T | None, Exception | None]] = SimpleQueue()
+    closed = Event()
+
+    def work() -> None:
+        while waiting and not closed.is_set():
+            try:
+                index, call = waiting.popleft()
+            except IndexError:
+                return
+            try:
+                finished.put((index, call(), None))
+            except Exception as error:  # noqa: BLE001 - raised again in the asking thread
+                finished.put((index, None, error))
+
+    for _ in range(min(workers, len(calls))):
+        Thread(target=copy_context().run, args=(work,), daemon=True).start()
+    try:
+        return _gather(finished, len(calls), deadline)
+    finally:
+        closed.set()
+
+
+def _gather(
+    finished: "SimpleQueue[tuple[int, T | None, Exception | None]]", expected: int, deadline: float
+) -> tuple[T | None, ...]:
+    results: list[T | None] = [None] * expected
+    for _ in range(expected):
+        try:
+            index, value, error = finished.get(timeout=max(0.0, deadline - monotonic()))
+        except Empty:
+            break
+        if error is not None:
+            raise error
+        results[index] = value
+    return tuple(results)

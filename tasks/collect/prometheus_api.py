@@ -1,0 +1,162 @@
+"""Prometheus' HTTP API: many queries at once, every one answered by series or a ledger line."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from math import ceil, floor
+from threading import Event
+from time import monotonic
+from typing import Any
+
+from opssage.errors import SourceError
+from opssage.evidence import SourceReport, SourceStatus
+from tasks.collect.concurrency import run_all
+from tasks.collect.upstream import UnreachableError, Upstream
+
+SOURCE = "prometheus"
+WORKERS = 6
+MIN_STEP_SECONDS = 15
+MAX_RESOLUTION = 10_000
+"""Prometheus refuses more than 11,000 points per series."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Grid:
+    """The times of a range query, in whole unix seconds."""
+
+    start: int
+    end: int
+    step: int
+
+    @classmethod
+    def over(cls, start: float, end: float, *, max_points: int) -> "Grid":
+        """Return a grid of at most `max_points` points, not finer than scrapes usually are."""
+        seconds = end - start
+        step = max(
+            MIN_STEP_SECONDS, ceil(seconds / MAX_RESOLUTION), ceil(seconds / max(1, max_points - 1))
+        )
+        return cls(start=floor(start), end=floor(end), step=step)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Query:
+    """A question: over a grid, or at one moment."""
+
+    promql: str
+    grid: Grid | None = None
+    at: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RawSeries:
+    """A series as it was answered; samples may be NaN or infinite."""
+
+    labels: Mapping[str, str]
+    samples: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Result:
+    """What became of a query."""
+
+    report: SourceReport
+    series: tuple[RawSeries, ...] = ()
+
+    @property
+    def answered(self) -> bool:
+        """True when Prometheus evaluated the query, even to nothing."""
+        return self.report.status in {SourceStatus.OK, SourceStatus.EMPTY}
+
+
+class PrometheusApi:
+    """Asks Prometheus, and what speaks its API: Thanos, Mimir, VictoriaMetrics."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        """Ask there."""
+        self._upstream = upstream
+
+    def run(self, queries: Sequence[Query], deadline: float) -> tuple[Result, ...]:
+        """Return a result per query; never raises for a fault of Prometheus.
+
+        Once a connection is refused, the queries still waiting are not tried.
+        """
+        down = Event()
+        calls = [partial(self._answer, query, deadline, down) for query in queries]
+        results = run_all(calls, workers=WORKERS, deadline=deadline)
+        return tuple(
+            result or _failed(query, "no answer before the deadline")
+            for query, result in zip(queries, results, strict=True)
+        )
+
+    def _answer(self, query: Query, deadline: float, down: Event) -> Result:
+        if down.is_set():
+            result = _failed(query, "not asked: no connection")
+            return replace(result, report=replace(result.report, status=SourceStatus.SKIPPED))
+        began = monotonic()
+        try:
+            document = self._fetch(query, deadline)
+            result = _answered(query, document)
+        except SourceError as error:
+            if isinstance(error, UnreachableError):
+                down.set()
+            result = _failed(query, str(error))
+        return replace(
+            result, report=replace(result.report, duration_seconds=round(monotonic() - began, 3))
+        )
+
+    def _fetch(self, query: Query, deadline: float) -> Any:
+        milliseconds = int(self._upstream.seconds_left(deadline) * 1000)
+        form = {"query": query.promql, "timeout": f"{max(1, milliseconds)}ms"}
+        if query.grid is None:
+            return self._upstream.post(
+                "/api/v1/query", {**form, "time": f"{query.at:.3f}"}, deadline
+            )
+        times = {
+            "start": str(query.grid.start),
+            "end": str(query.grid.end),
+            "step": str(query.grid.step),
+        }
+        return self._upstream.post("/api/v1/query_range", {**form, **times}, deadline)
+
+
+def _answered(query: Query, document: Mapping[str, Any]) -> Result:
+    try:
+        series = _series(document["data"])
+        warnings = [str(warning) for warning in document.get("warnings") or ()]
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise SourceError("the answer does not have the form of a query's result") from error
+    return Result(
+        series=series,
+        report=SourceReport(
+            source=SOURCE,
+            status=SourceStatus.OK if series else SourceStatus.EMPTY,
+            query=query.promql,
+            error="; ".join(f"warning: {warning}" for warning in warnings),
+        ),
+    )
+
+
+def _series(data: Mapping[str, Any]) -> tuple[RawSeries, ...]:
+    kind, result = data["resultType"], data["result"]
+    if kind == "scalar":
+        return (_raw({}, [result]),)
+    if kind == "vector":
+        return tuple(_raw(item["metric"], [item["value"]]) for item in result if "value" in item)
+    if kind == "matrix":
+        return tuple(_raw(item["metric"], item["values"]) for item in result if "values" in item)
+    return ()
+
+
+def _raw(labels: Mapping[str, Any], samples: Sequence[Any]) -> RawSeries:
+    return RawSeries(
+        labels={str(name): str(value) for name, value in labels.items()},
+        samples=tuple((float(at), float(value)) for at, value in samples),
+    )
+
+
+def _failed(query: Query, error: str) -> Result:
+    return Result(
+        report=SourceReport(
+            source=SOURCE, status=SourceStatus.FAILED, query=query.promql, error=error
+        ),
+    )

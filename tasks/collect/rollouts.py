@@ -1,0 +1,90 @@
+"""Rollouts: a ReplicaSet that appeared is a Deployment that changed."""
+
+from collections import defaultdict
+from collections.abc import Set as AbstractSet
+from datetime import UTC, datetime
+
+from opssage.evidence import Evidence, EvidenceKind
+from opssage.wire import format_time
+from tasks.collect.prometheus_api import SOURCE, Result
+from tasks.collect.sentences import clock
+from tasks.collect.source import Scope
+
+CREATED = "kube_replicaset_created{$M}"
+OWNER = 'kube_replicaset_owner{owner_kind="Deployment",$M}'
+
+_Owner = tuple[str, str]  # namespace, deployment
+
+
+def rollouts(
+    created: Result, owners: Result, scope: Scope, serving: AbstractSet[str]
+) -> tuple[Evidence, ...]:
+    """Return the rollouts since the baseline's start, oldest first.
+
+    `serving` are the names of services that answer requests: a Deployment called the same is that
+    service.
+    """
+    owner_of = {
+        (series.labels.get("namespace", ""), series.labels.get("replicaset", "")): (
+            series.labels.get("namespace", ""),
+            series.labels.get("owner_name", ""),
+        )
+        for series in owners.series
+    }
+    by_owner: dict[_Owner, list[tuple[float, str]]] = defaultdict(list)
+    for series in created.series:
+        replicaset = series.labels.get("replicaset", "")
+        owner = owner_of.get((series.labels.get("namespace", ""), replicaset))
+        if owner is not None and series.samples:
+            by_owner[owner].append((series.samples[-1][1], replicaset))
+    start, end = scope.baseline_start.timestamp(), scope.window.end.timestamp()
+    found = [
+        (at, owner, previous, replicaset)
+        for owner, history in sorted(by_owner.items())
+        for (at, replicaset), previous in _with_previous(sorted(history))
+        if start <= at <= end
+    ]
+    return tuple(_change(*item, scope, serving, created.report.query) for item in sorted(found))
+
+
+def _with_previous(
+    history: list[tuple[float, str]],
+) -> list[tuple[tuple[float, str], str]]:
+    names = ["", *(name for _, name in history)]
+    return list(zip(history, names, strict=False))
+
+
+def _change(
+    at: float,
+    owner: _Owner,
+    previous: str,
+    replicaset: str,
+    scope: Scope,
+    serving: AbstractSet[str],
+    query: str,
+) -> Evidence:
+    namespace, deployment = owner
+    moment = datetime.fromtimestamp(at, UTC)
+    ahead = (scope.window.onset - moment).total_seconds()
+    order = "before" if ahead >= 0 else "after"
+    return Evidence(
+        kind=EvidenceKind.CHANGE,
+        source=SOURCE,
+        summary=f"deployment {deployment} ({namespace}) was rolled out at {clock(moment)}, "
+        f"{abs(ahead):.0f} s {order} onset: {previous or 'nothing'} → {replicaset}",
+        observed_at=moment,
+        subject={
+            "namespace": namespace,
+            "workload": deployment,
+            **({"service": deployment} if deployment in serving else {}),
+        },
+        query=query,
+        window=scope.window,
+        data={
+            "change": "rollout",
+            "at": format_time(moment),
+            "seconds_before_onset": round(ahead, 3),
+            "from": previous,
+            "to": replicaset,
+        },
+    )

@@ -1,0 +1,187 @@
+"""Ask all sources at once and put together what they saw."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from time import monotonic
+
+import structlog
+
+from opssage.evidence import (
+    AffectedComponents,
+    AlertMetadata,
+    Evidence,
+    EvidenceCollected,
+    PreliminaryAnalysis,
+    PrimaryContext,
+    SourceReport,
+    SourceStatus,
+)
+from opssage.incident import Alert, Incident, lead_alert
+from opssage.redaction import redact, redact_text
+from opssage.settings import CollectSettings
+from tasks.collect.alert_signals import lookback_seconds
+from tasks.collect.analysis import first_sight
+from tasks.collect.concurrency import run_all
+from tasks.collect.promql import expression_of
+from tasks.collect.source import Answer, KnowsActivity, Scope, Source
+from tasks.collect.targets import subject_of, targets_of
+from tasks.collect.windows import calm_until, window_of
+
+log = structlog.get_logger(__name__)
+
+ACTIVITY_SHARE = 0.25  #: of the deadline, for asking since when the alerts are active
+RETURN_SHARE = 0.95  #: of the deadline: when sources must be back, to be heard before it ends
+
+
+def collect(
+    incident: Incident,
+    alerts: Sequence[Alert],
+    sources: Sequence[Source],
+    settings: CollectSettings,
+    now: datetime,
+) -> PrimaryContext:
+    """Return what the sources know about an incident's alerts.
+
+    Takes at most `settings.deadline_seconds`: a source that has not answered by then is a line of
+    the ledger. Raises ValueError when there are no alerts. The result holds no secrets.
+    """
+    if not alerts:
+        raise ValueError("an incident without alerts cannot be looked into")
+    began = monotonic()
+    lead = lead_alert(alerts)
+    others = (alert for alert in alerts if alert is not lead)
+    ordered = (lead, *sorted(others, key=lambda alert: (alert.starts_at, alert.fingerprint)))
+    seconds = settings.deadline_seconds
+    active = _active_since(sources, ordered, began + ACTIVITY_SHARE * seconds)
+    scope = _scope(ordered, active, settings, now)
+    answers = _ask_all(sources, scope, began, seconds)
+    evidence = _numbered(item for answer in answers for item in answer.evidence)
+    reports = tuple(_clean_report(report) for answer in answers for report in answer.reports)
+    return PrimaryContext(
+        alert_metadata=AlertMetadata(
+            alert_name=lead.name or incident.alert_name,
+            severity=lead.severity,
+            firing_condition=redact_text(expression_of(lead)),
+            trigger_time=lead.starts_at,
+        ),
+        affected_components=_affected(ordered),
+        evidence_collected=EvidenceCollected.by_kind(evidence),
+        preliminary_analysis=_clean_analysis(first_sight(evidence, reports, scope.targets)),
+        window=scope.window,
+        alert_seq=incident.alert_seq,
+        sources=reports,
+    )
+
+
+def _active_since(
+    sources: Sequence[Source], alerts: tuple[Alert, ...], deadline: float
+) -> dict[str, datetime]:
+    calls = [
+        partial(source.active_since, alerts, deadline)
+        for source in sources
+        if isinstance(source, KnowsActivity)
+    ]
+    known: dict[str, datetime] = {}
+    for answer in run_all(calls, workers=len(calls), deadline=deadline):
+        known = {**(answer or {}), **known}
+    return known
+
+
+def _scope(
+    alerts: tuple[Alert, ...],
+    active_since: Mapping[str, datetime],
+    settings: CollectSettings,
+    now: datetime,
+) -> Scope:
+    window = window_of(
+        alerts,
+        active_since=active_since,
+        widest_range_seconds=lookback_seconds(alerts),
+        baseline_seconds=settings.baseline_seconds,
+        settle_seconds=settings.settle_seconds,
+        now=now,
+    )
+    return Scope(
+        alerts=alerts,
+        targets=targets_of(alerts),
+        window=window,
+        baseline_start=window.onset - timedelta(seconds=settings.baseline_seconds),
+        calm_until=calm_until(
+            window,
+            baseline_seconds=settings.baseline_seconds,
+            onset_is_known=bool(active_since),
+        ),
+        max_points=settings.max_points,
+        max_series=settings.max_series,
+    )
+
+
+def _ask_all(
+    sources: Sequence[Source], scope: Scope, began: float, seconds: float
+) -> tuple[Answer, ...]:
+    """Return an answer per source, in the order of the sources, whoever was first."""
+    calls = [partial(_ask, source, scope, began + RETURN_SHARE * seconds) for source in sources]
+    answers = run_all(calls, workers=len(calls), deadline=began + seconds)
+    return tuple(
+        answer or _failed(source, f"no answer before the deadline of {seconds:g} s")
+        for source, answer in zip(sources, answers, strict=True)
+    )
+
+
+def _ask(source: Source, scope: Scope, deadline: float) -> Answer:
+    try:
+        return source.ask(scope, deadline)
+    except Exception as error:  # a broken source is missing evidence, no more
+        log.exception("collect.source_broke", source=source.name)
+        return _failed(source, f"the source broke: {type(error).__name__}: {error}")
+
+
+def _failed(source: Source, error: str) -> Answer:
+    report = SourceReport(source=source.name, status=SourceStatus.FAILED, error=error)
+    return Answer(reports=(report,))
+
+
+def _numbered(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
+    """Give out ids in this order, secrets removed."""
+    return tuple(
+        replace(
+            item,
+            evidence_id=f"E{number}",
+            summary=redact_text(item.summary),
+            subject=redact(item.subject),
+            query=redact_text(item.query),
+            data=redact(item.data),
+        )
+        for number, item in enumerate(evidence, start=1)
+    )
+
+
+def _clean_report(report: SourceReport) -> SourceReport:
+    return replace(report, query=redact_text(report.query), error=redact_text(report.error))
+
+
+def _clean_analysis(analysis: PreliminaryAnalysis) -> PreliminaryAnalysis:
+    return PreliminaryAnalysis(
+        observations=tuple(map(redact_text, analysis.observations)),
+        hypotheses=tuple(map(redact_text, analysis.hypotheses)),
+        missing_information=tuple(map(redact_text, analysis.missing_information)),
+    )
+
+
+def _affected(alerts: Sequence[Alert]) -> AffectedComponents:
+    """Return where the lead alert points; what it leaves open, the others may agree on."""
+    lead, *others = (subject_of(alert.labels) for alert in alerts)
+
+    def place(key: str) -> str | None:
+        agreed = {subject[key] for subject in others if key in subject}
+        name = lead.get(key) or (agreed.pop() if len(agreed) == 1 else None)
+        return None if name is None else redact_text(name)
+
+    return AffectedComponents(
+        service=place("service") or place("workload"),
+        namespace=place("namespace"),
+        pod=place("pod"),
+        node=place("node"),
+    )

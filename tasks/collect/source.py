@@ -1,0 +1,72 @@
+"""What a source of evidence is, what it is asked and what it answers."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, runtime_checkable
+
+from opssage.evidence import Evidence, SourceReport, SourceStatus, Window
+from opssage.incident import Alert
+from tasks.collect.targets import Targets
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scope:
+    """What collect wants to know about: the same for every source."""
+
+    alerts: tuple[Alert, ...]
+    targets: Targets
+    window: Window  #: everything of interest, the alert expressions' ranges included
+    baseline_start: datetime  #: from here on until `calm_until` is normal life
+    calm_until: datetime  #: a little before onset: a rule fires after its fault began
+    max_points: int  #: per series
+    max_series: int  #: per query
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What a source saw, in the order it wants it read, and the ledger of its questions."""
+
+    evidence: tuple[Evidence, ...] = ()
+    reports: tuple[SourceReport, ...] = ()
+
+
+class Source(Protocol):
+    """Something that can be asked.
+
+    `ask` never raises for a fault of what it asks: the fault is a line of the ledger. It returns
+    what it has by `deadline` (a value of `time.monotonic()`), and is abandoned soon after.
+    """
+
+    @property
+    def name(self) -> str:
+        """What the ledger calls it."""
+        ...
+
+    def ask(self, scope: Scope, deadline: float) -> Answer:
+        """Return what this source knows about `scope`."""
+        ...
+
+
+@runtime_checkable
+class KnowsActivity(Protocol):
+    """A source that also knows since when an alert's condition has held."""
+
+    def active_since(self, alerts: tuple[Alert, ...], deadline: float) -> dict[str, datetime]:
+        """Return start times by alert fingerprint, for those it knows; never raises."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unconfigured:
+    """Stands in for a source nobody has configured, so that the ledger names it."""
+
+    name: str
+
+    def ask(self, scope: Scope, deadline: float) -> Answer:  # noqa: ARG002 - Source's signature
+        """Answer that there is nobody to ask."""
+        report = SourceReport(
+            source=self.name,
+            status=SourceStatus.NOT_CONFIGURED,
+            error=f"sources.{self.name}.url is not set",
+        )
+        return Answer(reports=(report,))

@@ -1,0 +1,91 @@
+"""Single log lines."""
+
+import pytest
+
+from tasks.collect.log_lines import (
+    fields_of,
+    is_continuation,
+    level_of,
+    message_of,
+    template_of,
+)
+
+
+@pytest.mark.parametrize(
+    ("line", "level"),
+    [
+        ('{"level":"ERROR","msg":"x"}', "error"),
+        ('{"severity":"fatal","message":"x"}', "error"),
+        ('{"lvl":"warn","msg":"an error was avoided"}', "warning"),
+        ("level=info msg=started", "info"),
+        ("ts=1 level=warning msg=slow", "warning"),
+        ("E1123 03:02:40.123456 1 controller.go:114] failed", "error"),
+        ("W1123 03:02:40.123456 1 controller.go:114] slow", "warning"),
+        ("2026-11-23 ERROR boom", "error"),
+        ("2026/11/23 03:02:40 [warn] 12#12: something", "warning"),
+        ("Traceback (most recent call last):", "error"),
+        ("java.lang.OutOfMemoryError: Java heap space", "error"),
+        ("terror is not an alarm", ""),
+        ("GET /index.html 200", ""),
+    ],
+)
+def test_level_is_what_the_line_says(line, level):
+    """Fields come before words."""
+    assert level_of(line, fields_of(line)) == level
+
+
+def test_message_of_a_structured_line_is_what_it_says_and_why():
+    """The rest of its fields changes from line to line."""
+    line = '{"ts":"2026","level":"error","msg":"connect failed","err":"connection refused"}'
+
+    assert message_of(line, fields_of(line)) == "connect failed: connection refused"
+
+
+def test_message_of_logfmt_may_hold_quotes():
+    """Escaped quotes belong to the value."""
+    line = r'level=error msg="no such table \"users\"" err=fatal'
+
+    assert message_of(line, fields_of(line)) == 'no such table "users": fatal'
+
+
+def test_message_of_free_text_is_the_line():
+    """An equals sign does not make it logfmt; broken JSON is free text too."""
+    for line in ("set x=1 and go", '{"level":"error", broken', "[1, 2]", '"text"'):
+        assert message_of(line, fields_of(line)) == line
+
+
+@pytest.mark.parametrize(
+    ("message", "template"),
+    [
+        ("took 12ms for 3.5 MB", "took <*>ms for <*> MB"),
+        ("2026-11-23T03:02:40.095Z up", "<*> up"),
+        ("dial tcp 10.0.0.5:5432: refused", "dial tcp <*>: refused"),
+        ("order 7f9c24e8-3b12-4fef-91e0-ad3b6a1c2f3d lost", "order <*> lost"),
+        ("trace=4bf92f3577b34da6a3ce929d0e0e4736 ok", "trace=<*> ok"),
+        ("pod web-7d9f8b6c5d-x2x1z gone", "pod web-<*> gone"),
+        ("at 0xdeadbeef in v1beta1 of http2", "at <*> in v1beta1 of http2"),
+        ("password [redacted:7f3a:32] refused", "password <*> refused"),
+        ('could not find host "db-prod"', 'could not find host "db-prod"'),
+        ("GET /orders/12 500 took 30", "GET /orders/<*> 500 took <*>"),
+        ("a   b\tc", "a b c"),
+    ],
+)
+def test_template_masks_what_changes(message, template):
+    """Names and the status of a failed request stay."""
+    assert template_of(message) == template
+
+
+@pytest.mark.parametrize(
+    ("line", "goes_on"),
+    [
+        ('  File "/app/db.py", line 12, in connect', True),
+        ("\tat com.shop.Cart.add(Cart.java:12)", True),
+        ("    raise ValueError(x)", True),
+        ("", True),
+        ("ValueError: x", False),
+        ("  two spaces", False),
+    ],
+)
+def test_continuation_is_part_of_the_line_before(line, goes_on):
+    """Stack frames are no messages of their own."""
+    assert is_continuation(line) == goes_on

@@ -1,0 +1,144 @@
+"""Expressions taken apart, queries put together."""
+
+import promql_parser
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from unit.collect.stand_ins import make_alert
+
+from tasks.collect.promql import (
+    Matcher,
+    Signal,
+    build,
+    expression_of,
+    selectors,
+    signals,
+    widest_range_seconds,
+)
+
+hostile = st.text(alphabet=st.sampled_from("\"\\{}()[]|.*+?^$,=~! \n\t`'#$Mab1-ü"), max_size=30)
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("a > 5", [Signal(query="a", op=">", threshold=5.0)]),
+        ("0.5 < a", [Signal(query="a", op=">", threshold=0.5)]),
+        ("a >= 5 * 60", [Signal(query="a", op=">=", threshold=300.0)]),
+        ("a < -1", [Signal(query="a", op="<", threshold=-1.0)]),
+        ("a == bool 1", [Signal(query="a", op="==", threshold=1.0)]),
+        ("a > b", [Signal(query="a")]),
+        ("absent(up)", [Signal(query="absent(up)")]),
+        ("(a > bool 3) == 1", [Signal(query="a", op=">", threshold=3.0)]),
+        ("a > 1 > 2", [Signal(query="a", op=">", threshold=1.0)]),
+        ("a > 1 / 0", [Signal(query="a")]),
+    ],
+)
+def test_signals_are_the_measured_side_and_its_threshold(expression, expected):
+    """A comparison is turned so that the measured side is left."""
+    assert list(signals(expression)) == expected
+
+
+@pytest.mark.parametrize("word", ["and", "or", "unless"])
+def test_signals_of_joined_comparisons_are_listed_each(word):
+    """Every comparison of the expression is worth a look."""
+    found = signals(f"(rate(a[5m]) > 1) {word} on (pod) (b < 2)")
+
+    assert [(item.query, item.threshold) for item in found] == [("rate(a[5m])", 1.0), ("b", 2.0)]
+
+
+def test_signals_are_written_on_one_line_with_strings_untouched():
+    """The serialised query still parses to the same matchers."""
+    long = " / ".join(['sum by (namespace, pod, container) (rate(a{x="1  2\\n"}[5m]))'] * 3)
+
+    (signal,) = signals(f"{long} > 1")
+
+    assert "\n" not in signal.query
+    values = [s.matchers.matchers[0].value for s in selectors(promql_parser.parse(signal.query))]
+    assert values == ["1  2\n"] * 3
+
+
+def test_signals_of_nonsense_raise():
+    """The caller writes it into the ledger."""
+    with pytest.raises(ValueError, match="unclosed"):
+        signals("sum(rate(x[5m])")
+
+
+@pytest.mark.parametrize(
+    ("expression", "seconds"),
+    [
+        ("up == 0", 0),
+        ("rate(a[5m]) / rate(b[1h]) > 1", 3600),
+        ("a offset 1d > 1", 86400),
+        ("max_over_time(rate(a[5m])[30m:1m]) > 1", 2100),
+        ("predict_linear(node_filesystem_avail_bytes[6h], 4 * 3600) < 0", 21600),
+    ],
+)
+def test_widest_range_adds_up_what_is_nested(expression, seconds):
+    """A subquery over a rate looks back over both."""
+    assert widest_range_seconds(expression) == seconds
+
+
+def test_expression_is_read_from_the_generator_url():
+    """The URL is decoded, nobody fetches it."""
+    url = "http://prom:9090/graph?g0.expr=lab_error_ratio%7Bx%3D%22a+b%22%7D+%3E+0.05&g0.tab=1"
+
+    assert expression_of(make_alert(generator_url=url)) == 'lab_error_ratio{x="a b"} > 0.05'
+
+
+def test_expression_given_by_the_sender_wins():
+    """A firing condition in the alert is exact already."""
+    alert = make_alert(firing_condition="up == 0", generator_url="http://p/graph?g0.expr=x")
+
+    assert expression_of(alert) == "up == 0"
+
+
+@pytest.mark.parametrize("url", ["", "http://[broken", "https://grafana/alerting/grafana/abc/view"])
+def test_expression_is_empty_when_nobody_gave_one(url):
+    """A URL of another sender holds no expression."""
+    assert expression_of(make_alert(generator_url=url)) == ""
+
+
+def test_build_puts_matchers_into_every_selector():
+    """One value is an equality, several are an escaped choice."""
+    query = build('a{b="c",$M} / d{$M}', [Matcher(label="pod", values=("x.1", "y"))])
+
+    assert query == r'a{b="c",pod=~"x\\.1|y"} / d{pod=~"x\\.1|y"}'
+
+
+def test_build_without_matchers_leaves_a_valid_selector():
+    """Clusterwide queries use the same templates."""
+    assert build('a{b="c",$M} / d{$M}', []) == 'a{b="c"} / d{}'
+
+
+@pytest.mark.parametrize("name", ["", "a-b", "a b", '__name__"', "ä", "a\n"])
+def test_build_refuses_what_is_no_label_name(name):
+    """Label names are never escaped, so they must be plain."""
+    with pytest.raises(ValueError, match="not a label name"):
+        build("a{$M}", [Matcher(label=name, values=("x",))])
+
+
+@given(
+    values=st.lists(hostile, min_size=1, max_size=3).map(tuple), suffix=st.sampled_from(["", "x"])
+)
+def test_build_never_changes_shape(values, suffix):
+    """Quotes, braces, newlines and regex characters stay inside the one matcher they came in."""
+    matcher = Matcher(label="pod", values=values, suffix=suffix)
+
+    parsed = promql_parser.parse(build('sum(rate(a{b="c",$M}[5m]))', [matcher]))
+
+    (selector,) = selectors(parsed)
+    assert selector.name == "a"
+    assert [item.name for item in selector.matchers.matchers] == ["b", "pod"]
+    assert selector.matchers.matchers[1].value == matcher.condition[1]
+    assert not selector.matchers.or_matchers
+
+
+@given(value=hostile)
+def test_matcher_of_several_values_matches_each_as_it_is(value):
+    """Python's regex engine agrees with RE2 on escaped text."""
+    import re
+
+    _, pattern = Matcher(label="pod", values=(value, "other")).condition
+
+    assert re.fullmatch(pattern, value)

@@ -1,0 +1,205 @@
+"""Collect as a whole: all sources at once, one document."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from threading import Event
+from uuid import UUID
+
+import pytest
+from unit.collect.stand_ins import ONSET, make_alert
+
+from opssage.evidence import Evidence, EvidenceKind, SourceReport, SourceStatus
+from opssage.incident import Incident, Status
+from opssage.settings import CollectSettings, LokiSettings, PrometheusSettings, SourcesSettings
+from tasks.collect import Answer, Scope, build_sources, collect
+
+NOW = ONSET + timedelta(minutes=30)
+PATIENT, QUICK = CollectSettings(), CollectSettings(deadline_seconds=0.5)
+ALERT = make_alert({"alertname": "A", "severity": "critical", "namespace": "shop"})
+
+
+@dataclass
+class FakeSource:
+    """Answers what it was given and remembers what it was asked."""
+
+    name: str = "fake"
+    answer: Answer = field(default_factory=Answer)
+    scopes: list[Scope] = field(default_factory=list)
+
+    def ask(self, scope, deadline):
+        self.scopes.append(scope)
+        return self.answer
+
+
+def evidence(summary="seen", **changes):
+    values = {
+        "kind": EvidenceKind.EVENT,
+        "source": "fake",
+        "summary": summary,
+        "observed_at": ONSET,
+    }
+    return Evidence(**{**values, **changes})
+
+
+def incident():
+    return Incident(
+        incident_id=UUID(int=1),
+        status=Status.PENDING,
+        created_at=ONSET,
+        updated_at=ONSET,
+        alert_name="A",
+        severity="critical",
+        alert_seq=7,
+    )
+
+
+def run(*sources, alerts=(ALERT,), settings=PATIENT):
+    return collect(incident(), alerts, sources, settings, NOW)
+
+
+def test_evidence_is_numbered_in_the_order_of_the_sources():
+    """Not in the order of their answers."""
+    slow_may_go = Event()
+
+    @dataclass
+    class Slow(FakeSource):
+        def ask(self, scope, deadline):
+            slow_may_go.wait(5)
+            return self.answer
+
+    @dataclass
+    class Quick(FakeSource):
+        def ask(self, scope, deadline):
+            slow_may_go.set()
+            return self.answer
+
+    context = run(
+        Slow(answer=Answer(evidence=(evidence("one"), evidence("two")))),
+        Quick(answer=Answer(evidence=(evidence("three"),))),
+    )
+
+    found = [(item.evidence_id, item.summary) for item in context.evidence_collected]
+    assert found == [("E1", "one"), ("E2", "two"), ("E3", "three")]
+
+
+def test_hung_source_costs_a_line_of_the_ledger():
+    """The others' evidence is there when the deadline passes."""
+    never = Event()
+
+    @dataclass
+    class Hung(FakeSource):
+        def ask(self, scope, deadline):
+            never.wait(60)
+            return self.answer
+
+    quick = FakeSource(answer=Answer(evidence=(evidence(),)))
+    context = run(Hung(name="hung"), quick, settings=QUICK)
+    never.set()
+
+    assert len(list(context.evidence_collected)) == 1
+    (report,) = context.sources
+    assert (report.source, report.status) == ("hung", SourceStatus.FAILED)
+    assert report.error == "no answer before the deadline of 0.5 s"
+
+
+def test_broken_source_costs_a_line_of_the_ledger():
+    """A programming error in one source loses one source."""
+
+    @dataclass
+    class Broken(FakeSource):
+        def ask(self, scope, deadline):
+            raise KeyError("x")
+
+    context = run(Broken(), FakeSource(answer=Answer(evidence=(evidence(),))))
+
+    assert context.sources[0].error == "the source broke: KeyError: 'x'"
+    assert len(list(context.evidence_collected)) == 1
+
+
+def test_sources_nobody_configured_are_in_the_ledger():
+    """A reader sees what could have been asked."""
+    sources = build_sources(SourcesSettings(), CollectSettings())
+
+    context = run(*sources)
+
+    assert [(item.source, item.status) for item in context.sources] == [
+        ("prometheus", SourceStatus.NOT_CONFIGURED),
+        ("loki", SourceStatus.NOT_CONFIGURED),
+    ]
+    assert context.preliminary_analysis.missing_information == (
+        "prometheus was not asked: sources.prometheus.url is not set",
+        "loki was not asked: sources.loki.url is not set",
+    )
+    assert [item.kind for item in context.evidence_collected] == [EvidenceKind.ALERT]
+
+
+def test_sources_that_are_configured_are_built():
+    """In the order their evidence is numbered."""
+    settings = SourcesSettings(
+        prometheus=PrometheusSettings(url="http://p"), loki=LokiSettings(url="http://l")
+    )
+
+    sources = build_sources(settings, CollectSettings())
+
+    assert [source.name for source in sources] == ["alert", "prometheus", "loki"]
+
+
+def test_secrets_never_leave_collect():
+    """Evidence, queries and errors of the ledger are clean."""
+    secret = "postgres://app:hunter22@db/shop"
+    item = evidence(secret, query=secret, data={"line": secret, "password": "hunter22"})
+    report = SourceReport(source="f", status=SourceStatus.FAILED, query=secret, error=secret)
+    alert = make_alert({"alertname": "A"}, firing_condition=f'up{{url="{secret}"}} == 0')
+
+    context = run(FakeSource(answer=Answer(evidence=(item,), reports=(report,))), alerts=(alert,))
+
+    assert "hunter22" not in str(context)
+
+
+def test_onset_is_asked_of_a_source_that_knows():
+    """All sources then look at the same window."""
+
+    @dataclass
+    class Knowing(FakeSource):
+        def active_since(self, alerts, deadline):
+            return {alerts[0].fingerprint: ONSET - timedelta(minutes=15)}
+
+    knowing, other = Knowing(), FakeSource()
+
+    context = run(knowing, other)
+
+    assert context.window.onset == ONSET - timedelta(minutes=15)
+    assert knowing.scopes[0] == other.scopes[0]
+    assert other.scopes[0].calm_until == ONSET - timedelta(minutes=20)
+
+
+def test_lead_alert_is_described():
+    """Worst severity first, with its expression and where it points."""
+    lead = make_alert(
+        {"alertname": "Down", "severity": "critical", "deployment": "web"},
+        firing_condition="up == 0",
+    )
+    other = make_alert({"alertname": "Slow", "severity": "warning", "namespace": "shop"})
+
+    context = run(alerts=(other, lead))
+
+    assert context.alert_metadata.alert_name == "Down"
+    assert context.alert_metadata.firing_condition == "up == 0"
+    assert context.affected_components.service == "web"
+    assert context.affected_components.namespace == "shop"
+    assert context.alert_seq == 7
+
+
+def test_place_the_others_do_not_agree_on_stays_open():
+    """A guess would send the reader to the wrong pod."""
+    alerts = [make_alert({"alertname": f"A{n}", "node": f"n{n}"}) for n in range(2)]
+
+    context = run(alerts=(ALERT, *alerts))
+
+    assert context.affected_components.node is None
+
+
+def test_incident_without_alerts_is_refused():
+    """There is nothing to ask about."""
+    with pytest.raises(ValueError, match="without alerts"):
+        run(alerts=())
