@@ -1,0 +1,294 @@
+"""Causes in memory, CPU, disks and other limits."""
+
+from opssage.diagnosis import Action
+from tasks.diagnose.cause import (
+    CRASHING,
+    OCCASIONAL,
+    POSITIVE,
+    RARE,
+    SLIGHT,
+    STRONG,
+    VERY_STRONG,
+    Cause,
+    either,
+    unless,
+)
+from tasks.diagnose.scene import Where
+
+_SLOW = ("metric.latency_rise", "metric.error_ratio_rise", "log.timeout")
+_LIMITS = Action(
+    action="Set requests and limits of {name} from what it uses in normal operation",
+    risk="medium",
+    command="kubectl -n {namespace} set resources deployment/{workload} "
+    "--requests=<requests> --limits=<limits>",
+    verify="kubectl -n {namespace} top pod",
+)
+_DRAIN = Action(
+    action="Keep new pods away from the node while it recovers",
+    risk="medium",
+    command="kubectl cordon {node}",
+    verify="kubectl describe node {node}",
+)
+
+RESOURCE = (
+    Cause(
+        name="memory_limit_exceeded",
+        category="resource",
+        kinds=("service", "pod"),
+        titles=("{component} exceeds its memory limit and is killed (OOM)",),
+        prior=OCCASIONAL,
+        needs=("told",),
+        signs=(
+            *either("told", VERY_STRONG, "state.oom_killed"),
+            *either("told", STRONG, "log.oom", "metric.memory_near_limit"),
+            *either("growth", POSITIVE, "metric.memory_rise"),
+            *either("effect", SLIGHT, *CRASHING),
+        ),
+        now=(
+            Action(
+                action="Raise the memory limit of {name} to what it needs",
+                risk="medium",
+                command="kubectl -n {namespace} set resources deployment/{workload} "
+                "--limits=memory=<limit>",
+                verify="kubectl -n {namespace} top pod; no new OOMKilled",
+            ),
+        ),
+        later=(
+            Action(action="Find what holds the memory with a heap profile under load"),
+            Action(action="Alert on memory use against the limit before it is reached"),
+        ),
+        next_checks=(
+            "Look whether memory grows with traffic, with time (leak) or since the last change",
+        ),
+    ),
+    Cause(
+        name="memory_leak",
+        category="resource",
+        kinds=("service", "pod"),
+        titles=("Memory use of {component} keeps growing",),
+        prior=RARE,
+        needs=("told",),
+        signs=(
+            *either("told", STRONG, "metric.memory_rise"),
+            *either("effect", POSITIVE, *_SLOW, *CRASHING),
+            *either("change", SLIGHT, "change.rollout_before_onset"),
+            *unless(POSITIVE, "metric.traffic_surge", "state.oom_killed"),
+        ),
+        now=(
+            Action(
+                action="Restart {name} to win time",
+                risk="medium",
+                command="kubectl -n {namespace} rollout restart deployment/{workload}",
+                verify="kubectl -n {namespace} top pod",
+            ),
+        ),
+        later=(Action(action="Take heap profiles an hour apart and compare them"),),
+        next_checks=("Compare memory of old and fresh pods of {name} under the same traffic",),
+    ),
+    Cause(
+        name="node_memory_exhausted",
+        category="resource",
+        kinds=("node",),
+        titles=("Memory of {component} is exhausted",),
+        prior=OCCASIONAL,
+        needs=("told",),
+        signs=(
+            *either("told", STRONG, "metric.node_memory_high"),
+            *either("told", VERY_STRONG, "state.memory_pressure"),
+            *either("effect", POSITIVE, "state.oom_killed", "state.evicted", where=Where.PODS),
+            *either("effect", SLIGHT, "state.node_not_ready"),
+            *either("growth", POSITIVE, "metric.memory_rise", where=Where.PODS),
+        ),
+        now=(
+            Action(
+                action="Find the pods that use most and move or limit them",
+                command="kubectl top pod -A --sort-by=memory --field-selector spec.nodeName={node}",
+                verify="kubectl describe node {node} shows no MemoryPressure",
+            ),
+            _DRAIN,
+        ),
+        later=(Action(action="Give every pod a memory request and limit, by LimitRange"),),
+        next_checks=("Compare the sum of memory limits on {name} with its capacity",),
+    ),
+    Cause(
+        name="node_cpu_exhausted",
+        category="resource",
+        kinds=("node",),
+        titles=(
+            "CPU of {component} is exhausted by pod {unlimited}, which runs without a CPU limit",
+            "CPU of {component} is exhausted by pod {hog}",
+            "CPU of {component} is exhausted",
+        ),
+        prior=OCCASIONAL,
+        needs=("told",),
+        signs=(
+            *either("told", STRONG, "metric.cpu_saturated"),
+            *either("hog", STRONG, "metric.cpu_hog", where=Where.PODS),
+            *either("unlimited", SLIGHT, "metric.no_cpu_limit", where=Where.PODS),
+            *either("effect", POSITIVE, "state.node_not_ready"),
+            *either("effect", POSITIVE, *_SLOW, "metric.cpu_throttled", where=Where.PODS),
+        ),
+        now=(
+            Action(
+                action="Limit or move pod {hog}, which takes the largest share",
+                risk="medium",
+                command="kubectl -n <namespace> set resources deployment/{hog_workload} "
+                "--limits=cpu=<limit>",
+                verify="CPU use of {node} falls below 80%",
+            ),
+            Action(
+                action="List the pods of the node by CPU use",
+                command="kubectl top pod -A --sort-by=cpu --field-selector spec.nodeName={node}",
+                verify="no pod uses more than the others together",
+            ),
+            _DRAIN,
+        ),
+        later=(
+            Action(action="Set CPU requests and limits for every workload, by LimitRange"),
+            Action(action="Scale out with a HorizontalPodAutoscaler, or add nodes to the pool"),
+            Action(action="Find out what the workload computes and whether it can be made cheaper"),
+        ),
+        next_checks=(
+            "List CPU use by pod on {name} and compare it with requests and limits",
+            "Look whether the heavy pod is a batch job that could run elsewhere or later",
+        ),
+    ),
+    Cause(
+        name="cpu_limit_too_low",
+        category="resource",
+        kinds=("service", "pod"),
+        titles=("The CPU limit of {component} is too low: it is throttled",),
+        prior=OCCASIONAL,
+        needs=("told",),
+        signs=(
+            *either("told", STRONG, "metric.cpu_throttled"),
+            *either("near", POSITIVE, "metric.cpu_near_limit"),
+            *either("effect", POSITIVE, *_SLOW),
+        ),
+        now=(_LIMITS,),
+        later=(
+            Action(action="Size CPU limits from the peak of normal operation, or leave them off"),
+        ),
+        next_checks=("Compare CPU use of {name} with its limit over a normal day",),
+    ),
+    Cause(
+        name="cpu_runaway",
+        category="resource",
+        kinds=("service", "pod"),
+        titles=("{component} uses far more CPU than before",),
+        prior=OCCASIONAL,
+        needs=("told",),
+        signs=(
+            *either("told", STRONG, "metric.cpu_rise"),
+            *either("effect", POSITIVE, *_SLOW, "metric.cpu_throttled"),
+            *either("effect", POSITIVE, *_SLOW, where=Where.CALLERS),
+            *either("change", SLIGHT, "change.rollout_before_onset"),
+            *unless(STRONG, "metric.traffic_surge"),
+        ),
+        now=(
+            Action(
+                action="Profile {name} while it is busy, then restart it to win time",
+                risk="medium",
+                command="kubectl -n {namespace} rollout restart deployment/{workload}",
+                verify="kubectl -n {namespace} top pod",
+            ),
+            _LIMITS,
+        ),
+        later=(Action(action="Watch CPU per request, not only CPU"),),
+        next_checks=("Compare CPU per request of {name} before and after onset",),
+    ),
+    Cause(
+        name="volume_full",
+        category="storage",
+        kinds=("service", "pod"),
+        titles=("A volume of {component} is full",),
+        prior=OCCASIONAL,
+        needs=("told",),
+        signs=(
+            *either("told", STRONG, "metric.volume_full"),
+            *either("says", STRONG, "log.disk_full"),
+            *either("effect", SLIGHT, *CRASHING, "metric.error_ratio_rise"),
+        ),
+        now=(
+            Action(
+                action="Expand the claim or delete what is no longer needed",
+                risk="medium",
+                command="kubectl -n {namespace} get pvc",
+                verify="the volume has at least 20% free",
+            ),
+        ),
+        later=(Action(action="Bound the data by retention and alert at 80% of the volume"),),
+        next_checks=("List the largest directories on the volume of {name}",),
+    ),
+    Cause(
+        name="disk_full",
+        category="storage",
+        kinds=("service", "pod"),
+        titles=("{component} cannot write: the disk is full",),
+        prior=RARE,
+        needs=("told",),
+        signs=(
+            *either("told", VERY_STRONG, "log.disk_full"),
+            *either("effect", POSITIVE, *CRASHING, "metric.error_ratio_rise"),
+            *unless(POSITIVE, "metric.volume_full"),
+        ),
+        now=(
+            Action(
+                action="See which file system of the pod is full and free space on it",
+                command="kubectl -n {namespace} exec deployment/{workload} -- df -h",
+                verify="writes succeed",
+            ),
+        ),
+        later=(Action(action="Limit ephemeral storage and rotate logs"),),
+        next_checks=("Tell a full volume of {name} from a full disk of its node",),
+    ),
+    Cause(
+        name="node_disk_full",
+        category="storage",
+        kinds=("node",),
+        titles=("The disk of {component} is full",),
+        prior=OCCASIONAL,
+        needs=("told",),
+        signs=(
+            *either("told", STRONG, "metric.disk_full"),
+            *either("told", VERY_STRONG, "state.disk_pressure"),
+            *either("effect", POSITIVE, "log.disk_full", "state.evicted", where=Where.PODS),
+            *either("effect", SLIGHT, "state.node_not_ready"),
+        ),
+        now=(
+            Action(
+                action="Free space on the node: unused images, old logs",
+                risk="medium",
+                command="crictl rmi --prune",
+                verify="kubectl describe node {node} shows no DiskPressure",
+            ),
+            _DRAIN,
+        ),
+        later=(
+            Action(action="Lower the kubelet's image garbage collection threshold, rotate logs"),
+        ),
+        next_checks=("List the largest directories under /var/lib and /var/log on {name}",),
+    ),
+    Cause(
+        name="handles_exhausted",
+        category="resource",
+        kinds=("service", "pod"),
+        titles=("{component} runs out of file descriptors or ports",),
+        prior=RARE,
+        needs=("told",),
+        signs=(
+            *either("told", VERY_STRONG, "log.too_many_files", "log.ports_exhausted"),
+            *either("effect", POSITIVE, *_SLOW, *CRASHING),
+        ),
+        now=(
+            Action(
+                action="Count the open handles, then restart {name} to win time",
+                risk="medium",
+                command="kubectl -n {namespace} rollout restart deployment/{workload}",
+                verify="the error no longer appears in the log",
+            ),
+        ),
+        later=(Action(action="Reuse connections and close what is opened; raise the limit"),),
+        next_checks=("Watch the number of open descriptors and connections of {name}",),
+    ),
+)

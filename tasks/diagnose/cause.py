@@ -1,0 +1,132 @@
+"""What a row of the cause catalogue says, and the scale its weights are taken from.
+
+The weights are likelihood ratios set by experts: how much more often a sign is seen when the cause
+holds than when it does not. Their steps are the grades of Kass and Raftery, "Bayes Factors",
+Journal of the American Statistical Association 90 (1995), each at the geometric middle of its
+grade. They are not fitted to data, so probabilities made of them are not calibrated.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from opssage.diagnosis import Action
+from tasks.diagnose.scene import Where
+
+SLIGHT = 1.7
+"""Not worth more than a bare mention: 1 to 3."""
+POSITIVE = 8.0
+"""3 to 20."""
+STRONG = 55.0
+"""20 to 150."""
+VERY_STRONG = 400.0
+"""Above 150: the evidence says the cause in so many words."""
+
+COMMON = 1 / 30
+OCCASIONAL = 1 / 60
+RARE = 1 / 150
+"""Odds of a cause before any evidence, against everything that is not in the catalogue."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sign:
+    """A signal that speaks for a cause (ratio above 1) or against it (below 1)."""
+
+    signal: str  #: a name of the signal tables; `log.*` stands for all log signals
+    ratio: float  #: likelihood ratio at full strength
+    where: Where = Where.SELF
+    fact: str = ""  #: signs of one fact are views of the same thing; only the strongest counts
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cause:
+    """A row of the catalogue.
+
+    Texts may use what findings capture (`{variable}`, `{host}`, `{pod}` …) and `{component}`,
+    `{name}`, `{namespace}`. Of the titles the first whose names are all known is taken.
+    """
+
+    name: str
+    category: str
+    kinds: tuple[str, ...]  #: kinds of component it can befall: service, pod, node, incident
+    titles: tuple[str, ...]
+    prior: float  #: odds
+    needs: tuple[str, ...]  #: facts without a clear sign of which the cause is not considered
+    signs: tuple[Sign, ...]
+    now: tuple[Action, ...] = ()
+    later: tuple[Action, ...] = ()
+    flows_down: bool = False  #: it also harms what the component calls
+    next_checks: tuple[str, ...] = ()  #: what would tell it from its neighbours
+
+
+def either(fact: str, ratio: float, *signals: str, where: Where = Where.SELF) -> tuple[Sign, ...]:
+    """Return signs that show one fact, each with the same weight."""
+    return tuple(Sign(signal=each, ratio=ratio, where=where, fact=fact) for each in signals)
+
+
+def unless(ratio: float, *signals: str, where: Where = Where.SELF) -> tuple[Sign, ...]:
+    """Return signs that speak against a cause as strongly as `ratio` would speak for it."""
+    fact = f"against, {where.value}"
+    return tuple(Sign(signal=each, ratio=1 / ratio, where=where, fact=fact) for each in signals)
+
+
+def facts(cause: Cause) -> Iterator[tuple[str, tuple[Sign, ...]]]:
+    """Yield the facts of a cause with their signs; a sign without a fact stands alone."""
+    groups: dict[str, list[Sign]] = {}
+    for sign in cause.signs:
+        groups.setdefault(sign.fact or f"{sign.where}:{sign.signal}", []).append(sign)
+    for fact, signs in groups.items():
+        yield fact, tuple(signs)
+
+
+CRASHING = ("state.crash_loop", "metric.restarts", "state.replicas_unavailable")
+"""How a container that cannot run shows."""
+
+HARM = (
+    *CRASHING,
+    "metric.target_down",
+    "metric.error_ratio_rise",
+    "metric.latency_rise",
+    "log.server_error",
+    "log.exception",
+)
+"""How a service that does not work shows."""
+
+ACCUSATIONS = (
+    "metric.edge_errors",
+    "log.upstream_error",
+    "log.connection_refused",
+    "log.connection_reset",
+    "log.timeout",
+    "log.slow_call",
+)
+"""What callers say of a service that does not work."""
+
+MECHANISMS = (
+    "state.image_pull",
+    "state.config_error",
+    "state.start_error",
+    "state.oom_killed",
+    "log.config_invalid",
+    "log.env_missing",
+    "log.object_missing",
+    "log.command_not_found",
+    "log.port_in_use",
+    "log.image_pull",
+    "log.schema_mismatch",
+    "log.tls_expired",
+    "log.tls_invalid",
+    "log.auth_signature",
+    "log.auth_failed",
+    "log.oom",
+    "log.disk_full",
+    "log.too_many_files",
+    "log.pool_exhausted",
+    "log.quota",
+    "log.deadlock",
+    "log.lock_timeout",
+    "log.dns_failure",
+    "log.rate_limited",
+    "metric.cpu_saturated",
+    "metric.volume_full",
+)
+"""Signals that tell how something fails, so that no unspecific cause needs to be assumed."""

@@ -1,0 +1,143 @@
+"""Findings to hypotheses: every cause on every component it could befall, weighed.
+
+The log-odds of a hypothesis are its prior plus, for each fact, the weight of its strongest sign
+times that sign's strength, plus the terms of its place (`structure`). Probabilities are shared
+out over all hypotheses and a fixed remainder for everything the catalogue does not know.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import exp, log
+
+from opssage.diagnosis import Finding
+from tasks.diagnose.cause import Cause, Sign, facts
+from tasks.diagnose.component import kind_of
+from tasks.diagnose.scene import Scene
+from tasks.diagnose.signals.alert import INCIDENT
+from tasks.diagnose.signals.finding import CLEAR
+from tasks.diagnose.structure import TERMS, Factor, failing_beneath
+
+SOMETHING_ELSE = 1.0
+"""Odds of a cause outside the catalogue, before and after any evidence."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Weighed:
+    """A cause on a component, with everything that speaks for and against it."""
+
+    cause: Cause
+    component: str
+    factors: tuple[Factor, ...]  #: heaviest first
+    details: Mapping[str, str]  #: names read off its findings, the heaviest first
+    probability: float = 0.0
+
+    @property
+    def log_odds(self) -> float:
+        """Natural logarithm of the odds against everything outside the catalogue."""
+        return log(self.cause.prior) + sum(each.weight for each in self.factors)
+
+    @property
+    def supports(self) -> tuple[Factor, ...]:
+        """What speaks for it."""
+        return tuple(each for each in self.factors if each.weight > 0)
+
+    @property
+    def refutes(self) -> tuple[Factor, ...]:
+        """What speaks against it."""
+        return tuple(each for each in self.factors if each.weight < 0)
+
+
+def weigh(scene: Scene, causes: Sequence[Cause]) -> tuple[Weighed, ...]:
+    """Return all hypotheses with their probabilities, the most probable first."""
+    weighed = [
+        found
+        for component in (*scene.components, INCIDENT)
+        for found in _befalling(scene, causes, component)
+    ]
+    odds = [exp(each.log_odds) for each in weighed]
+    whole = SOMETHING_ELSE + sum(odds)
+    ranked = [
+        Weighed(
+            cause=each.cause,
+            component=each.component,
+            factors=each.factors,
+            details=each.details,
+            probability=share / whole,
+        )
+        for each, share in zip(weighed, odds, strict=True)
+    ]
+    return tuple(sorted(ranked, key=lambda one: (-one.probability, one.component, one.cause.name)))
+
+
+def _befalling(scene: Scene, causes: Sequence[Cause], component: str) -> Iterator[Weighed]:
+    """Yield the hypotheses that have everything they need."""
+    terms = () if component == INCIDENT else TERMS
+    placed = [(term, tuple(term(scene, component))) for term in terms]
+    for cause in causes:
+        told = _told(scene, cause, component) if kind_of(component) in cause.kinds else None
+        if told is not None:
+            by_place = (
+                factor
+                for term, factors in placed
+                for factor in factors
+                if not (cause.flows_down and term is failing_beneath)
+            )
+            yield Weighed(
+                cause=cause,
+                component=component,
+                factors=_heaviest_first((*told, *by_place)),
+                details=_details(told, component),
+            )
+
+
+def _told(scene: Scene, cause: Cause, component: str) -> tuple[Factor, ...] | None:
+    """Return a factor per fact that is seen; None when a needed one is not clearly seen."""
+    seen = {fact: _strongest(scene, signs, component) for fact, signs in facts(cause)}
+    for need in cause.needs:
+        sign = seen.get(need)
+        if sign is None or sign.finding.strength < CLEAR:
+            return None
+    return _heaviest_first(factor for factor in seen.values() if factor)
+
+
+def _heaviest_first(factors: Iterable[Factor]) -> tuple[Factor, ...]:
+    return tuple(sorted(factors, key=lambda each: (-abs(each.weight), each.statement)))
+
+
+def _strongest(scene: Scene, signs: Sequence[Sign], component: str) -> Factor | None:
+    factors = [factor for sign in signs for factor in _factors(scene, sign, component)]
+    return max(factors, key=lambda each: abs(each.weight), default=None)
+
+
+def _factors(scene: Scene, sign: Sign, component: str) -> Iterator[Factor]:
+    finding = scene.strongest(component, sign.signal, sign.where)
+    if finding:
+        yield Factor(
+            weight=log(sign.ratio) * finding.strength,
+            statement=finding.statement,
+            finding=finding,
+        )
+
+
+def _details(factors: Sequence[Factor], component: str) -> dict[str, str]:
+    """Collect names from what supports the hypothesis; places only from the component itself."""
+    details: dict[str, str] = {}
+    for each in factors:
+        if each.weight > 0:
+            details = {**_named(each.finding, component), **details}
+    return details
+
+
+def _named(finding: Finding, component: str) -> dict[str, str]:
+    own = finding.component == component
+    named = {
+        key: text
+        for key, text in finding.details.items()
+        if own or key not in {"pod", "container", "node", "change", "changed_at", "lead"}
+    }
+    return named if own else {"caller": finding.component, **named}
+
+
+def rest_of(ranked: Sequence[Weighed]) -> float:
+    """Return the probability left for everything the catalogue does not know."""
+    return SOMETHING_ELSE / (SOMETHING_ELSE + sum(exp(each.log_odds) for each in ranked))

@@ -1,0 +1,227 @@
+"""The report: the decision in words, every statement with its evidence."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from opssage.diagnosis import (
+    Action,
+    Citation,
+    Diagnosis,
+    Finding,
+    Hypothesis,
+    Remediation,
+    Verdict,
+)
+from opssage.evidence import PrimaryContext
+from opssage.knowledge import EnhancedContext
+from tasks.diagnose.coverage import Gap
+from tasks.diagnose.hypotheses import Weighed, rest_of
+from tasks.diagnose.knowledge import known_actions, known_checks
+from tasks.diagnose.scene import Scene
+from tasks.diagnose.structure import Factor
+from tasks.diagnose.timeline import course, propagation
+from tasks.diagnose.verdict import Decision
+from tasks.diagnose.wording import chance, cited, clock, filled, first_filled, for_people, names_of
+
+ENGINE = "rules"
+ENGINE_VERSION = "1"
+"""Bump it with every change that can alter a report on the same evidence: signals, causes,
+weights, wording. Then two reports that differ can be told apart by their engines."""
+
+_MOST_HYPOTHESES = 8
+_MOST_STEPS = 20
+_MOST_REJECTED = 3
+_MOST_CHECKS = 8
+_MOST_IDS = 5  # of one finding
+_NEIGHBOUR = 0.02  # a hypothesis this probable is worth a check
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Material:
+    """What a report is written from."""
+
+    context: PrimaryContext
+    enhanced: EnhancedContext
+    scene: Scene
+    ranked: Sequence[Weighed]  #: most probable first
+    gaps: Sequence[Gap]
+    decision: Decision
+
+    @property
+    def found(self) -> Weighed | None:
+        """The fault, when there is one."""
+        return self.decision.best if self.decision.verdict is Verdict.FAULT else None
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The way of the fault from its root to the last victim."""
+        return propagation(self.scene, self.found.component) if self.found else ()
+
+
+def write(material: Material) -> Diagnosis:
+    """Return the report."""
+    decision, found = material.decision, material.found
+    undecided = decision.verdict is Verdict.INSUFFICIENT_EVIDENCE
+    best = decision.best
+    return Diagnosis(
+        verdict=decision.verdict,
+        root_cause=_root_cause(material),
+        confidence_score=decision.confidence,
+        reasoning_steps=tuple(_reasoning(material)),
+        supporting_evidence=_citations(best.supports) if best else (),
+        recommended_remediation=_remediation(material),
+        category="unknown" if best is None or undecided else best.cause.category,
+        root_cause_component=found.component if found else None,
+        engine=ENGINE,
+        engine_version=ENGINE_VERSION,
+        hypotheses=_hypotheses(material.ranked),
+        propagation=material.path,
+        next_checks=tuple(dict.fromkeys(_next_checks(material)))[:_MOST_CHECKS],
+    )
+
+
+def _title(each: Weighed) -> str:
+    return first_filled(each.cause.titles, names_of(each.component, each.details))
+
+
+def _root_cause(material: Material) -> str:
+    decision, found = material.decision, material.found
+    if found:
+        victims = material.path[1:]
+        spread = f"; it spreads to {', '.join(victims)}" if victims else ""
+        return f"{_title(found)}{_when(material.scene, found.component)}{spread}."
+    if decision.best and decision.verdict is Verdict.HEALTHY:
+        return f"{_title(decision.best)}."
+    return " ".join(_lead(material))
+
+
+def _when(scene: Scene, component: str) -> str:
+    """Return when the fault began, by the rollout that preceded it if there was one."""
+    for each in scene.findings:
+        if each.signal == "change.rollout_before_onset" and each.component == component:
+            told = each.details
+            return f"; it began {told['lead']} s after the {told['change']} at {told['changed_at']}"
+    onset = scene.onsets.get(component)
+    return f"; since {clock(onset)}" if onset else ""
+
+
+def _lead(material: Material) -> Iterator[str]:
+    best = material.decision.best
+    yield "Not enough evidence to name a cause."
+    if best:
+        yield f"Strongest lead: {_title(best)} (probability {chance(best.probability)})."
+    else:
+        yield "Nothing beyond the alerts themselves was seen."
+    missing = [each.statement for each in material.gaps]
+    if missing:
+        yield f"Missing: {'; '.join(missing)}."
+    if best and best.cause.next_checks:
+        yield f"What would decide: {_checks(best)[0]}."
+
+
+def _reasoning(material: Material) -> Iterator[str]:
+    yield from course(_told(material))
+    yield from _conclusion(material)
+    for gap in material.gaps:
+        yield f"Confidence is lowered: {gap.statement}"
+
+
+def _told(material: Material) -> tuple[Finding, ...]:
+    """Return the findings worth telling: the alerts, what weighs, and what shows in the victims."""
+    best = material.decision.best
+    weighing = [factor.finding for factor in best.factors] if best else []
+    path = material.path
+    others = sorted(
+        (each for each in material.scene.findings if each.component in path or not best),
+        key=lambda each: -each.strength,
+    )
+    chosen: list[Finding] = []
+    for each in (*weighing, *material.scene.alerts, *others):
+        if each not in chosen:
+            chosen.append(each)
+    return tuple(chosen[:_MOST_STEPS])
+
+
+def _conclusion(material: Material) -> Iterator[str]:
+    best, path = material.decision.best, material.path
+    if best is None:
+        return
+    ids = [each.evidence_id for each in _citations(best.supports)]
+    yield cited(
+        f"Of {len(material.ranked)} hypotheses the most probable is: {_title(best)} "
+        f"({chance(best.probability)}); {chance(rest_of(material.ranked))} is left for causes "
+        "unknown here",
+        tuple(dict.fromkeys(ids))[:_MOST_IDS],
+    )
+    if len(path) > 1:
+        yield f"The fault spreads along {' → '.join(path)}"
+    for each in [other for other in material.ranked[1:] if other.refutes][:_MOST_REJECTED]:
+        against = each.refutes[0]
+        yield cited(
+            f"Less probable: {_title(each)} ({chance(each.probability)}): {against.statement}",
+            against.finding.evidence_ids[:_MOST_IDS],
+        )
+
+
+def _hypotheses(ranked: Sequence[Weighed]) -> tuple[Hypothesis, ...]:
+    told = [
+        Hypothesis(
+            cause=each.cause.name,
+            component=each.component,
+            title=_title(each),
+            category=each.cause.category,
+            probability=round(each.probability, 4),
+            supports=_citations(each.supports),
+            refutes=_citations(each.refutes),
+        )
+        for each in ranked[:_MOST_HYPOTHESES]
+    ]
+    rest = Hypothesis(
+        cause="something_else",
+        component="",
+        title="Something the catalogue of causes does not know",
+        category="unknown",
+        probability=round(rest_of(ranked), 4),
+    )
+    return tuple(sorted([*told, rest], key=lambda each: -each.probability))
+
+
+def _citations(factors: Iterable[Factor]) -> tuple[Citation, ...]:
+    cited_ones = (
+        Citation(evidence_id=evidence_id, statement=each.statement)
+        for each in factors
+        for evidence_id in each.finding.evidence_ids[:_MOST_IDS]
+    )
+    return tuple(dict.fromkeys(cited_ones))
+
+
+def _remediation(material: Material) -> Remediation:
+    known = tuple(known_actions(material.enhanced))
+    best = material.decision.best
+    if best is None or material.decision.verdict is Verdict.INSUFFICIENT_EVIDENCE:
+        return Remediation(short_term_actions=known)
+    names = _names(material, best)
+    now: tuple[Action, ...] = tuple(filled(best.cause.now, names))
+    return Remediation(
+        short_term_actions=(*now, *known),
+        long_term_actions=tuple(filled(best.cause.later, names)),
+    )
+
+
+def _names(material: Material, each: Weighed) -> dict[str, str]:
+    namespace = material.context.affected_components.namespace or ""
+    return {"namespace": namespace, **names_of(each.component, each.details)}
+
+
+def _checks(each: Weighed) -> list[str]:
+    names = names_of(each.component, each.details)
+    return [for_people(check, names) for check in each.cause.next_checks]
+
+
+def _next_checks(material: Material) -> Iterator[str]:
+    for index, each in enumerate(material.ranked[:3]):
+        if index == 0 or each.probability >= _NEIGHBOUR:
+            yield from _checks(each)
+    for gap in material.gaps:
+        yield gap.next_check
+    yield from known_checks(material.enhanced)

@@ -1,0 +1,160 @@
+"""The findings with their surroundings: who calls whom, and what runs where."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from opssage.diagnosis import Finding
+from tasks.diagnose.case import Case
+from tasks.diagnose.signals.alert import INCIDENT
+from tasks.diagnose.signals.finding import fails
+
+
+class Where(StrEnum):
+    """Where a sign is looked for, seen from the component under suspicion."""
+
+    SELF = "self"
+    """On the component itself."""
+    ACCUSED = "accused"
+    """On other components, complaining of it."""
+    CALLERS = "callers"
+    """On components that call it, complaining of nobody in particular."""
+    CALLEES = "callees"
+    """On components it calls."""
+    COMPLAINTS = "complaints"
+    """On the component, complaining of others."""
+    PODS = "pods"
+    """On what runs on the node."""
+
+
+Groups = Mapping[str, tuple[Finding, ...]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scene:
+    """Everything that hypotheses are weighed by."""
+
+    findings: tuple[Finding, ...]
+    own: Groups  #: component → findings about itself
+    complaints: Groups  #: component → what it complains of in others
+    accusations: Groups  #: component → what others complain of in it
+    calls: Mapping[str, tuple[str, ...]]  #: caller → called
+    callers: Mapping[str, tuple[str, ...]]  #: called → callers
+    nodes: Mapping[str, tuple[str, ...]]  #: component → nodes it runs on
+    hosted: Mapping[str, tuple[str, ...]]  #: node → components that run on it
+    onsets: Mapping[str, datetime]  #: component → when it failed or was complained of first
+
+    @classmethod
+    def of(cls, case: Case, findings: tuple[Finding, ...]) -> "Scene":
+        """Join the known topology with the edges that findings speak of."""
+        edges = {(caller, called) for caller in case.calls for called in case.calls[caller]}
+        edges |= {(each.component, each.about) for each in findings if each.about}
+        calls = sorted(edge for edge in edges if edge[0] != edge[1])
+        places = [(each, node) for each in sorted(case.nodes) for node in case.nodes[each]]
+        blaming = [each for each in findings if each.about]
+        return cls(
+            findings=findings,
+            own=_by((each for each in findings if not each.about), lambda one: one.component),
+            complaints=_by(blaming, lambda one: one.component),
+            accusations=_by(blaming, lambda one: one.about or ""),
+            calls=_grouped(calls),
+            callers=_grouped((called, caller) for caller, called in calls),
+            nodes=case.nodes,
+            hosted=_grouped((node, each) for each, node in places),
+            onsets=_onsets(findings),
+        )
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """Every component that was seen or complained of, in order of name."""
+        return tuple(sorted({*self.own, *self.complaints, *self.accusations}))
+
+    @property
+    def alerts(self) -> tuple[Finding, ...]:
+        """The alerts, each as the symptom of its component."""
+        return tuple(each for each in self.findings if each.signal == "alert.firing")
+
+    def look(self, component: str, where: Where) -> Iterator[Finding]:
+        """Yield the findings at a place; for the incident as a whole, all of them."""
+        if component == INCIDENT:
+            yield from self.findings if where is Where.SELF else ()
+        elif where is Where.ACCUSED:
+            yield from self.accusations.get(component, ())
+        elif where is Where.COMPLAINTS:
+            yield from self.complaints.get(component, ())
+        else:
+            for place in self._places(component, where):
+                yield from self.own.get(place, ())
+
+    def strongest(self, component: str, signal: str, where: Where) -> Finding | None:
+        """Return the strongest finding of a signal, the first of equals.
+
+        `metric.*` stands for all metric signals.
+        """
+        found = (each for each in self.look(component, where) if _is(each.signal, signal))
+        return max(found, key=lambda each: each.strength, default=None)
+
+    def depend_on(self, component: str) -> Mapping[str, int]:
+        """Return who suffers when `component` fails, with the distance in steps.
+
+        A component fails those that call it; a node fails what runs on it.
+        """
+        return _reach(
+            component,
+            lambda each: (*self.callers.get(each, ()), *self.hosted.get(each, ())),
+        )
+
+    def needs(self, component: str) -> Mapping[str, int]:
+        """Return what `component` calls or runs on, directly or not, with the distance."""
+        return _reach(
+            component, lambda each: (*self.calls.get(each, ()), *self.nodes.get(each, ()))
+        )
+
+    def _places(self, component: str, where: Where) -> tuple[str, ...]:
+        if where is Where.CALLERS:
+            return self.callers.get(component, ())
+        if where is Where.CALLEES:
+            return self.calls.get(component, ())
+        if where is Where.PODS:
+            return self.hosted.get(component, ())
+        return (component,)
+
+
+def _is(signal: str, wanted: str) -> bool:
+    return signal == wanted or (wanted[-1] == "*" and signal.startswith(wanted[:-1]))
+
+
+def _by(findings: Iterable[Finding], key: Callable[[Finding], str]) -> Groups:
+    groups: dict[str, list[Finding]] = {}
+    for each in findings:
+        groups.setdefault(key(each), []).append(each)
+    return {name: tuple(groups[name]) for name in sorted(groups)}
+
+
+def _grouped(edges: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    groups: dict[str, set[str]] = {}
+    for start, end in edges:
+        groups.setdefault(start, set()).add(end)
+    return {start: tuple(sorted(groups[start])) for start in sorted(groups)}
+
+
+def _onsets(findings: Iterable[Finding]) -> dict[str, datetime]:
+    onsets: dict[str, datetime] = {}
+    for each in findings:
+        failing = each.about or (each.component if fails(each) else None)
+        if failing and each.onset_at and not each.signal.startswith("alert."):
+            onsets[failing] = min(each.onset_at, onsets.get(failing, each.onset_at))
+    return onsets
+
+
+def _reach(start: str, steps: Callable[[str], Iterable[str]]) -> dict[str, int]:
+    """Return what can be reached, with the number of steps; the start is left out."""
+    distance = {start: 0}
+    front = [start]
+    while front:
+        near = sorted({each for place in front for each in steps(place)} - set(distance))
+        distance |= dict.fromkeys(near, distance[front[0]] + 1)
+        front = near
+    del distance[start]
+    return distance

@@ -1,0 +1,91 @@
+"""The alerts themselves, and what became of the signals they watch."""
+
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+
+from opssage.diagnosis import Finding
+from opssage.evidence import Evidence, EvidenceKind
+from tasks.diagnose.case import Case, time_of
+from tasks.diagnose.component import label_of
+from tasks.diagnose.signals.finding import finding
+from tasks.diagnose.signals.reading import quantity, values_since
+
+INCIDENT = "incident"
+"""Stands for the incident as a whole where a signal names no component."""
+
+CALLED_LABELS = (
+    "dependency",
+    "upstream",
+    "upstream_service",
+    "peer",
+    "peer_service",
+    "destination_service_name",
+    "destination_service",
+    "target_service",
+)
+"""Labels by which an alert names the called side."""
+
+_OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+_SETTLED = 3
+"""So many points in a row within the threshold count as back to normal."""
+
+
+def alerts(case: Case) -> Iterator[Finding]:
+    """Turn each alert into a symptom of the component it names, and of the one it complains of."""
+    for item in case.of_kind(EvidenceKind.ALERT):
+        component = case.component(item)
+        labels = item.data.get("labels") or {}
+        if component is None:
+            continue
+        called = next((labels[key] for key in CALLED_LABELS if labels.get(key)), "")
+        about = case.names.called(called)
+        name = labels.get("alertname", "an alert")
+        complains = f" and names {label_of(about)}" if about else ""
+        starts_at = item.data.get("starts_at")
+        yield finding(
+            "alert.firing",
+            component,
+            1.0,
+            f"alert {name} is {item.data.get('status', 'firing')} for "
+            f"{label_of(component)}{complains}",
+            [item],
+            onset_at=starts_at if isinstance(starts_at, datetime) else time_of(starts_at),
+            about=about if about != component else None,
+        )
+
+
+def own_signals(case: Case) -> Iterator[Finding]:
+    """Compare the signal each alert watches with the alert's threshold."""
+    for item in case.metrics("alert_signal"):
+        threshold = item.data.get("threshold") or {}
+        crosses = _OPERATORS.get(str(threshold.get("op")))
+        values = values_since(item, case.onset)
+        if crosses is None or len(values) < _SETTLED:
+            continue
+        bound = float(threshold["value"])
+        over = [crosses(value, bound) for value in values]
+        yield _own_signal(item, over, f"{threshold['op']} {_bound(item, bound)}", case)
+
+
+def _own_signal(item: Evidence, over: list[bool], bound: str, case: Case) -> Finding:
+    if any(over[-_SETTLED:]):
+        signal, said = "signal.over_threshold", f"the alert's signal is {bound}"
+    elif any(over):
+        signal, said = "signal.back_to_normal", f"the alert's signal is no longer {bound}"
+    else:
+        signal, said = "signal.never_crossed", f"the alert's signal was never {bound}"
+    component = case.component(item) or INCIDENT
+    of = f" for {label_of(component)}" if label_of(component) else ""
+    return finding(signal, component, 1.0, said + of, [item])
+
+
+def _bound(item: Evidence, value: float) -> str:
+    return quantity(value, str(item.data.get("unit") or ""))

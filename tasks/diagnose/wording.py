@@ -1,0 +1,72 @@
+"""Templates to text: titles for people, commands for a shell."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from opssage.diagnosis import Action
+from tasks.diagnose.component import kind_of, label_of
+
+_NAME = re.compile(r"\{(\w+)\}")
+_CERTAIN = 0.01
+_SAFE = re.compile(r"^[A-Za-z0-9][\w.:/@-]*$")
+
+
+def names_of(component: str, details: Mapping[str, str]) -> dict[str, str]:
+    """Return everything a text about a component may name."""
+    name = label_of(component)
+    places = {"node": name} if kind_of(component) == "node" else {"workload": name}
+    return {**details, **places, "component": component, "name": name}
+
+
+def first_filled(templates: Sequence[str], names: Mapping[str, str]) -> str:
+    """Return the first template whose names are all known, filled in."""
+    for template in templates:
+        if _known(template, names):
+            return for_people(template, names)
+    return templates[-1]
+
+
+def for_people(template: str, names: Mapping[str, str]) -> str:
+    """Fill a sentence in; a name that is not known stays readable: `<namespace>`."""
+    return _NAME.sub(lambda match: names.get(match[1]) or f"<{match[1]}>", template)
+
+
+def for_shell(template: str, names: Mapping[str, str]) -> str:
+    """Fill a command in; a name a shell could misread stays a placeholder."""
+    safe = {name: text for name, text in names.items() if _SAFE.match(text)}
+    return for_people(template, safe)
+
+
+def filled(actions: Sequence[Action], names: Mapping[str, str]) -> Iterator[Action]:
+    """Yield the actions whose sentences can be filled in; the others do not apply here."""
+    for each in actions:
+        if _known(each.action, names):
+            yield replace(
+                each,
+                action=for_people(each.action, names),
+                command=for_shell(each.command, names),
+                verify=for_shell(each.verify, names),
+            )
+
+
+def clock(moment: datetime) -> str:
+    """Return a time as `2026-11-23T03:02:40Z`."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def chance(probability: float) -> str:
+    """Return a probability as a percentage that never claims certainty: `<1%`, `42%`, `>99%`."""
+    if probability < _CERTAIN:
+        return f"<{_CERTAIN:.0%}"
+    return f">{1 - _CERTAIN:.0%}" if probability > 1 - _CERTAIN else f"{probability:.0%}"
+
+
+def cited(statement: str, evidence_ids: Sequence[str]) -> str:
+    """Return a statement with its evidence in square brackets."""
+    return f"{statement} [{', '.join(evidence_ids)}]" if evidence_ids else statement
+
+
+def _known(template: str, names: Mapping[str, str]) -> bool:
+    return all(names.get(name) for name in _NAME.findall(template))

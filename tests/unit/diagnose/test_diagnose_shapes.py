@@ -1,0 +1,186 @@
+"""Whole incidents: one alert, several alerts of one node, a cascade over three services."""
+
+from dataclasses import replace
+from itertools import permutations
+
+import pytest
+from unit.diagnose.evidence_factory import (
+    ALL_ANSWERED,
+    alert,
+    context,
+    crash_loop,
+    diagnosed,
+    edge,
+    errors,
+    log,
+    metric,
+    pod,
+    rollout,
+    service,
+)
+
+from opssage.diagnosis import Verdict
+from opssage.evidence import EvidenceCollected
+from opssage.knowledge import EnhancedContext
+from opssage.settings import DiagnoseSettings
+from opssage.wire import canonical, to_json
+from tasks.diagnose import check_citations, diagnose
+
+NODE = "node-7"
+CRASH_ALERT = alert("KubePodCrashLooping", namespace="shop", pod=pod("checkout")["pod"])
+CRASH = [
+    CRASH_ALERT,
+    *crash_loop("checkout"),
+    log("checkout", "FATAL: invalid value for key 'DATABASE_URL': missing scheme", after=4),
+    rollout("checkout", before_onset=95),
+]
+NODE_ALERTS = [
+    alert("NodeCPUHigh", node=NODE),
+    alert("KubeNodeNotReady", node=NODE, starts=120),
+    alert("CPUThrottlingHigh", namespace="shop", node=NODE, pod=pod("search", NODE)["pod"]),
+]
+NODE_EVIDENCE = [
+    metric("node_cpu", {"node": NODE}, 0.45, 0.99),
+    metric("node_condition", {"node": NODE}, 0, 1, onset=60, reason="Ready/false"),
+    metric("cpu_usage", pod("reports", NODE), 0.3, 6.8, onset=-30),
+    metric("cpu_usage", pod("search", NODE), 0.4, 0.5),
+    metric("cpu_limit", pod("search", NODE), 1, 1),
+    metric("cpu_throttling", pod("search", NODE), 0.01, 0.6, onset=30),
+    metric("latency_p99", service("search"), 0.1, 0.9, onset=45),
+]
+CASCADE_ALERTS = [
+    alert("ServiceDown", service="auth-service"),
+    alert("ErrorRateHigh", service="auth-service", starts=70),
+    alert("HTTP500RateIncrease", service="order-service", starts=80),
+    alert("DependencyFailure", service="payment-service", dependency="auth-service", starts=90),
+]
+CASCADE_EVIDENCE = [
+    errors("auth-service"),
+    errors("order-service", onset=30),
+    errors("payment-service", onset=45),
+    metric("edge_error_ratio", edge("order-service", "auth-service"), 0, 0.4, onset=15),
+    metric("edge_error_ratio", edge("payment-service", "auth-service"), 0, 0.4, onset=30),
+    log("auth-service", "JWT signature verification failed: unknown key id 2026-11"),
+    log("order-service", "call to auth-service failed: status 500", first=30),
+    rollout("auth-service", before_onset=95),
+]
+SHAPES = {
+    "crash": CRASH,
+    "node": [*NODE_ALERTS, *NODE_EVIDENCE],
+    "cascade": [*CASCADE_ALERTS, *CASCADE_EVIDENCE],
+}
+
+
+def test_crash_loop_names_the_variable_and_the_rollout():
+    """A crash loop after a bad value names the variable, the component and the rollout."""
+    report = diagnosed(*CRASH)
+
+    assert (report.verdict, report.category) == (Verdict.FAULT, "configuration")
+    assert report.root_cause_component == "service/checkout"
+    assert "environment variable DATABASE_URL" in report.root_cause
+    assert "95 s after the rollout" in report.root_cause
+
+
+def test_node_exhaustion_names_the_node_and_the_unlimited_pod():
+    """Three alerts of one node are answered with the node and the pod that takes its CPU."""
+    report = diagnosed(*SHAPES["node"])
+
+    assert (report.verdict, report.root_cause_component) == (Verdict.FAULT, f"node/{NODE}")
+    assert f"{pod('reports')['pod']}, which runs without a CPU limit" in report.root_cause
+    assert report.propagation == (f"node/{NODE}", "service/search")
+
+
+def test_cascade_names_the_service_that_the_others_call():
+    """Four alerts over three services are answered with the regression in the called one."""
+    report = diagnosed(*SHAPES["cascade"])
+
+    assert (report.category, report.root_cause_component) == ("credentials", "service/auth-service")
+    assert report.propagation == (
+        "service/auth-service",
+        "service/order-service",
+        "service/payment-service",
+    )
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4)))[::5])
+def test_cascade_does_not_depend_on_the_order_of_alerts(order):
+    """Whichever alert comes first, root and way are the same."""
+    alerts = [CASCADE_ALERTS[index] for index in order]
+
+    report = diagnosed(*alerts, *CASCADE_EVIDENCE)
+
+    assert report.root_cause == diagnosed(*SHAPES["cascade"]).root_cause
+    assert report.propagation == diagnosed(*SHAPES["cascade"]).propagation
+
+
+def test_cascade_is_found_without_the_callers_alerts():
+    """The alert of the deepest victim alone leads to the same root."""
+    report = diagnosed(CASCADE_ALERTS[2], *CASCADE_EVIDENCE)
+
+    assert report.root_cause_component == "service/auth-service"
+
+
+def test_cascade_without_logs_still_names_the_changed_service():
+    """Without log lines the rollout and the edges point to the same service, less surely."""
+    metrics_only = [each for each in CASCADE_EVIDENCE if each.kind.value != "log"]
+
+    report = diagnosed(*CASCADE_ALERTS, *metrics_only)
+
+    assert (report.category, report.root_cause_component) == ("deploy", "service/auth-service")
+    assert report.confidence_score < diagnosed(*SHAPES["cascade"]).confidence_score
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_report_is_the_same_to_the_byte_whatever_the_order_of_evidence(shape):
+    """The same evidence in another order, and a second run, give the same bytes."""
+    collected = context(*SHAPES[shape])
+    turned = EvidenceCollected.by_kind(tuple(reversed(list(collected.evidence_collected))))
+    shuffled = replace(collected, evidence_collected=turned)
+
+    reports = [
+        canonical(to_json(diagnose(each, EnhancedContext(), DiagnoseSettings())))
+        for each in (collected, collected, shuffled)
+    ]
+
+    assert reports[0] == reports[1] == reports[2]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_report_cites_only_what_its_context_holds(shape):
+    """Every statement of the three shapes points to existing evidence."""
+    check_citations(diagnosed(*SHAPES[shape]), context(*SHAPES[shape]))
+
+
+@pytest.mark.parametrize("alerts", [[CRASH_ALERT], NODE_ALERTS, CASCADE_ALERTS])
+def test_alerts_without_evidence_are_not_enough(alerts):
+    """With everything but the alerts gone nothing is claimed."""
+    report = diagnosed(*alerts)
+
+    assert report.verdict is Verdict.INSUFFICIENT_EVIDENCE
+    assert (report.root_cause_component, report.supporting_evidence) == (None, ())
+    assert report.confidence_score <= 0.3
+
+
+@pytest.mark.parametrize("index", range(len(CRASH)))
+def test_removing_cited_evidence_lowers_the_answer(index):
+    """Each cited item carries weight: without it the probability falls or the answer changes."""
+    whole = diagnosed(*CRASH)
+    gone = f"E{index + 1}"
+    part = diagnosed(*(each for place, each in enumerate(CRASH) if place != index))
+
+    if gone in {each.evidence_id for each in whole.supporting_evidence}:
+        assert part.hypotheses[0].probability < whole.hypotheses[0].probability or (
+            part.hypotheses[0].supports != whole.hypotheses[0].supports
+        )
+    assert part.confidence_score <= whole.confidence_score
+
+
+def test_unanswered_questions_about_limits_are_not_read_as_no_limits():
+    """A missing limit counts only when the limits could be asked for."""
+    silent = [replace(each, query="") for each in ALL_ANSWERED]
+    evidence = [each for each in SHAPES["node"] if each.data.get("signal") != "cpu_limit"]
+
+    report = diagnosed(*evidence, sources=silent)
+
+    assert "without a CPU limit" not in report.root_cause
+    assert "exhausted by pod reports" in report.root_cause
