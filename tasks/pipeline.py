@@ -1,0 +1,176 @@
+"""The three tasks and their chain: Celery and the store on one side, plain stages on the other."""
+
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Protocol, cast
+from uuid import UUID
+
+from celery import Signature, chain, shared_task
+from celery import Task as CeleryTask
+
+from opssage import metrics
+from opssage.errors import LostClaimError, OpsSageError, StoreUnavailableError
+from opssage.evidence import PrimaryContext
+from opssage.incident import Stage
+from opssage.knowledge import EnhancedContext
+from opssage.log import get_logger
+from opssage.redaction import redact
+from opssage.settings import Settings
+from opssage.wire import from_json, to_json
+from store import Claim, Store
+from tasks.collect import Source
+from tasks.collect import collect as collect_evidence
+from tasks.diagnose import diagnose as diagnose_cause
+from tasks.enrich import Runbook
+from tasks.enrich import enrich as enrich_context
+
+log = get_logger(__name__)
+
+_TRACEBACK_CHARS = 4000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What the tasks work with; the worker puts it on its app."""
+
+    settings: Settings
+    store: Store
+    sources: Sequence[Source]
+    runbooks: Sequence[Runbook]
+
+
+Task = CeleryTask[Any, Any]
+
+
+class App(Protocol):
+    """The Celery app as the tasks see it."""
+
+    parts: Parts
+
+
+@shared_task(bind=True, name="opssage.collect")
+def collect(self: Task, incident_id: str) -> str:
+    """Ask the sources what they saw, and commit it."""
+    return _advance(self, Stage.COLLECT, UUID(incident_id), _collect)
+
+
+@shared_task(bind=True, name="opssage.enrich")
+def enrich(self: Task, incident_id: str) -> str:
+    """Add what the team knows, and commit it."""
+    return _advance(self, Stage.ENRICH, UUID(incident_id), _enrich)
+
+
+@shared_task(bind=True, name="opssage.diagnose")
+def diagnose(self: Task, incident_id: str) -> str:
+    """Answer, and commit it."""
+    return _advance(self, Stage.DIAGNOSE, UUID(incident_id), _diagnose)
+
+
+def task_name(stage: Stage) -> str:
+    """Return the name a stage's task is known by to Celery, and its queue."""
+    return f"opssage.{stage.value}"
+
+
+def investigation(incident_id: UUID, stages: Sequence[Stage], app: Any) -> Signature:
+    """Return the chain of these stages for an incident; messages carry only the id."""
+    steps = [app.tasks[task_name(stage)].si(str(incident_id)) for stage in stages]
+    return cast("Signature", chain(*steps) if len(steps) > 1 else steps[0])
+
+
+Work = Callable[[Parts, Claim], object]
+
+
+def _collect(parts: Parts, claim: Claim) -> PrimaryContext:
+    return collect_evidence(
+        claim.incident, claim.alerts, parts.sources, parts.settings.collect, datetime.now(UTC)
+    )
+
+
+def _enrich(parts: Parts, claim: Claim) -> EnhancedContext:
+    settings = parts.settings.enrich
+    past = parts.store.list_past(claim.incident, settings.past_incidents)
+    return enrich_context(_primary(claim), parts.runbooks, past, max_passages=settings.max_passages)
+
+
+def _diagnose(parts: Parts, claim: Claim) -> object:
+    enhanced = from_json(claim.incident.enhanced_context or {}, EnhancedContext)
+    diagnosis = diagnose_cause(_primary(claim), enhanced, parts.settings.diagnose)
+    metrics.DIAGNOSES.labels(diagnosis.verdict.value).inc()
+    return diagnosis
+
+
+def _primary(claim: Claim) -> PrimaryContext:
+    return from_json(claim.incident.primary_context or {}, PrimaryContext)
+
+
+def _advance(task: Task, stage: Stage, incident_id: UUID, work: Work) -> str:
+    """Claim, work, commit. What goes wrong is recorded on the incident, never lost.
+
+    Returns the outcome. Anything but a commit ends this chain: the row says what comes next, and
+    the dispatcher publishes it. The task itself ends normally, so that Flower shows no ghosts.
+    """
+    parts = cast("App", task.app).parts
+    outcome = "dropped"
+    try:
+        claim = parts.store.claim(
+            incident_id,
+            stage,
+            owner=task.request.hostname or "",
+            task_id=task.request.id or "",
+            lease_seconds=parts.settings.worker.lease_seconds,
+        )
+        if claim is not None:
+            outcome = _work_on(parts, claim, work)
+    except LostClaimError:
+        log.warning("claim_lost", stage=stage.value)
+    except StoreUnavailableError as error:
+        log.warning("store_unavailable", stage=stage.value, error=str(error))
+        outcome = "retried"
+    metrics.STAGE_RESULTS.labels(stage.value, outcome).inc()
+    if outcome != "committed":
+        task.request.chain = None
+    return outcome
+
+
+def _work_on(parts: Parts, claim: Claim, work: Work) -> str:
+    try:
+        with metrics.STAGE_SECONDS.labels(claim.stage.value).time():
+            document = to_json(work(parts, claim))
+        _committer(parts.store, claim)(document)
+    except (LostClaimError, StoreUnavailableError):
+        raise
+    except Exception as error:  # noqa: BLE001 - the edge of a task: any fault is told on the row
+        return _record_fault(parts, claim, error)
+    log.info("stage_committed", stage=claim.stage.value, epoch=claim.epoch)
+    return "committed"
+
+
+def _committer(store: Store, claim: Claim) -> Callable[[Mapping[str, Any]], None]:
+    verb = {
+        Stage.COLLECT: store.update_primary_context,
+        Stage.ENRICH: store.update_enhanced_context,
+        Stage.DIAGNOSE: store.update_diagnostic_report,
+    }[claim.stage]
+    return partial(verb, claim.incident.incident_id, claim.epoch)
+
+
+def _record_fault(parts: Parts, claim: Claim, error: Exception) -> str:
+    permanent = isinstance(error, OpsSageError) and error.permanent
+    give_up = permanent or claim.attempts >= parts.settings.worker.max_attempts
+    told = redact(
+        {
+            "class": type(error).__name__,
+            "message": str(error),
+            "traceback": "".join(traceback.format_exception(error))[-_TRACEBACK_CHARS:],
+            "stage": claim.stage.value,
+            "attempts": claim.attempts,
+        }
+    )
+    parts.store.update_status(
+        claim.incident.incident_id, claim.stage, claim.epoch, told, give_up=give_up
+    )
+    log.error("stage_failed", stage=claim.stage.value, give_up=give_up, exc_info=error)
+    return "failed" if give_up else "retried"

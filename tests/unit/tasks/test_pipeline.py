@@ -1,0 +1,170 @@
+"""The three shells: what they commit, what they record, and what they leave alone."""
+
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
+
+import pytest
+from factories import alert, group
+
+from opssage.errors import SourceError
+from opssage.evidence import Evidence, EvidenceKind, SourceReport, SourceStatus
+from opssage.incident import Stage, Status
+from opssage.settings import Settings, load
+from store import Store
+from tasks import pipeline
+from tasks.collect import Answer
+from tasks.pipeline import Parts
+
+
+class FakeSource:
+    """Answers one log line, or raises."""
+
+    name = "fake"
+
+    def __init__(self, fault: Exception | None = None) -> None:
+        self.fault = fault
+
+    def ask(self, scope: Any, deadline: float) -> Answer:
+        """Answer as a source does."""
+        if self.fault:
+            raise self.fault
+        return Answer(
+            evidence=(
+                Evidence(
+                    kind=EvidenceKind.LOG,
+                    source=self.name,
+                    summary="connection refused",
+                    observed_at=scope.window.end,
+                    subject={"service": "cart"},
+                    data={
+                        "template": "connection refused",
+                        "level": "error",
+                        "count_before": 0,
+                        "count_after": 9,
+                        "rate_before": 0.0,
+                        "rate_after": 3.0,
+                        "first_at": None,
+                        "examples": ["connection refused"],
+                    },
+                ),
+            ),
+            reports=(SourceReport(source=self.name, status=SourceStatus.OK),),
+        )
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """Defaults."""
+    return load(environ={})
+
+
+def shell(store: Store, settings: Settings, source: FakeSource | None = None) -> Any:
+    """Return what Celery hands a bound task: its app and its request."""
+    parts = Parts(settings=settings, store=store, sources=(source or FakeSource(),), runbooks=())
+    request = SimpleNamespace(hostname="w@test", id="task-1", chain=["next"])
+    return SimpleNamespace(app=SimpleNamespace(parts=parts), request=request)
+
+
+@pytest.fixture
+def incident_id(store: Store) -> UUID:
+    """One pending incident."""
+    (touched,) = store.create_incident(group(alert(service="cart"))).incidents
+    return touched.incident_id
+
+
+TASKS = {
+    Stage.COLLECT: pipeline.collect,
+    Stage.ENRICH: pipeline.enrich,
+    Stage.DIAGNOSE: pipeline.diagnose,
+}
+
+
+def run(stage: Stage, task: Any, incident_id: UUID) -> str:
+    """Run a shell's own function, without Celery around it."""
+    outcome: str = TASKS[stage].__wrapped__.__func__(task, str(incident_id))
+    return outcome
+
+
+def test_three_shells_make_a_diagnosis(store, settings, incident_id):
+    """Collect, enrich and diagnose each commit; the last one completes the incident."""
+    task = shell(store, settings)
+
+    outcomes = [run(stage, task, incident_id) for stage in Stage]
+
+    incident = store.get_incident(incident_id)
+    assert outcomes == ["committed"] * 3
+    assert incident.status is Status.COMPLETED
+    assert incident.primary_context["sources"][0]["source"]
+    assert incident.root_cause == incident.diagnostic_report["root_cause"]
+    assert task.request.chain == ["next"]
+
+
+def test_a_second_message_is_dropped_with_its_chain(store, settings, incident_id):
+    """Whoever comes late changes nothing and publishes nothing."""
+    run(Stage.COLLECT, shell(store, settings), incident_id)
+    before = store.get_incident(incident_id)
+    late = shell(store, settings)
+
+    assert run(Stage.COLLECT, late, incident_id) == "dropped"
+
+    assert late.request.chain is None
+    assert store.get_incident(incident_id) == before
+
+
+class Away:
+    """A store whose database is away while a stage commits."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        """Pass everything on but the commit of collect."""
+        return getattr(self._store, name)
+
+    def update_primary_context(self, *_: Any) -> None:
+        """Break as a bug would."""
+        raise KeyError("boom")
+
+
+def test_a_fault_is_recorded_and_tried_again(store, settings, incident_id):
+    """The incident says what happened; the stage waits for its next attempt."""
+    task = shell(Away(store), settings)
+
+    assert run(Stage.COLLECT, task, incident_id) == "retried"
+
+    incident = store.get_incident(incident_id)
+    assert incident.status is Status.PENDING
+    assert incident.last_error["class"] == "KeyError"
+    assert "boom" in incident.last_error["traceback"]
+    assert task.request.chain is None
+
+
+class Permanent(Away):
+    """A store whose commit meets a fault that will not pass."""
+
+    def update_primary_context(self, *_: Any) -> None:
+        """Break for good."""
+        raise SourceError("no such thing", permanent=True)
+
+
+def test_a_permanent_fault_fails_at_once(store, settings, incident_id):
+    """What cannot succeed is not tried again."""
+    assert run(Stage.COLLECT, shell(Permanent(store), settings), incident_id) == "failed"
+
+    assert store.get_incident(incident_id).status is Status.FAILED
+
+
+def test_secrets_of_an_error_are_not_stored(store, settings, incident_id):
+    """A traceback may hold a URL with a password."""
+
+    class Leaky(Away):
+        """A store that tells too much."""
+
+        def update_primary_context(self, *_: Any) -> None:
+            """Name a password."""
+            raise RuntimeError("cannot reach postgresql://u:hunter2@db/x")
+
+    run(Stage.COLLECT, shell(Leaky(store), settings), incident_id)
+
+    assert "hunter2" not in str(store.get_incident(incident_id).last_error)

@@ -1,0 +1,160 @@
+"""The one publisher and the chain it sends, on a broker in memory."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from threading import Event, Thread
+from typing import Any
+
+import fakeredis
+import pytest
+from celery.contrib.testing.worker import start_worker
+from factories import alert, group
+from redis import Redis
+
+from opssage.incident import Status
+from opssage.settings import BrokerSettings, Settings, load
+from tasks.pipeline import Parts
+from worker import app as worker_app
+from worker.dispatch import dispatch
+from worker.options import VISIBILITY_SECONDS, options
+from worker.publisher import Publisher
+
+QUEUE = "opssage:opssage.collect"
+
+
+@pytest.fixture
+def broker() -> Iterator[str]:
+    """A Redis in memory that speaks the protocol."""
+    server = fakeredis.TcpFakeServer(("127.0.0.1", 0), server_type="redis")
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"redis://127.0.0.1:{server.server_address[1]}/0"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def settings(broker: str) -> Settings:
+    """Defaults, on that broker."""
+    return replace(load(environ={}), broker=BrokerSettings(url=broker))
+
+
+@pytest.fixture
+def app(settings: Settings, store) -> Iterator[worker_app.App]:
+    """The Celery app, with the test's store and no sources."""
+    app = worker_app.create(settings)
+    app.parts = Parts(settings=settings, store=store, sources=(), runbooks=())
+    yield app
+    app.close()
+
+
+def test_dispatch_publishes_what_is_due_most_severe_first(app, store, settings, broker):
+    """The messages carry ids only, and critical incidents come before warnings."""
+    store.create_incident(group(alert("Mild"), key="a"))
+    store.create_incident(group(alert("Severe", severity="critical"), key="b"))
+
+    assert dispatch(app, store, settings.worker) == 2
+
+    redis = Redis.from_url(broker)
+    sent = [json.loads(item)["headers"] for item in redis.lrange(QUEUE, 0, -1)][::-1]
+    names = {str(i.incident_id): i.alert_name for i in store.list_incidents()}
+    assert [
+        names[json.loads(headers["argsrepr"].replace("'", '"').strip("(),"))] for headers in sent
+    ] == [
+        "Severe",
+        "Mild",
+    ]
+    redis.close()
+
+
+def test_dispatch_leaves_a_full_buffer_alone(app, store, settings):
+    """Redis stays a small buffer: the rest waits in the database."""
+    for number in range(5):
+        store.create_incident(group(alert(f"A{number}"), key=str(number)))
+    small = replace(settings.worker, high_water=3)
+
+    assert [dispatch(app, store, small), dispatch(app, store, small)] == [3, 0]
+
+
+def test_a_dead_broker_leaves_everything_due(store, settings):
+    """What could not be published is given back."""
+    dead = replace(settings, broker=BrokerSettings(url="redis://127.0.0.1:1/0"))
+    app = worker_app.create(dead, hasty=True)
+    store.create_incident(group())
+
+    with pytest.raises(Exception, match="refused"):
+        dispatch(app, store, settings.worker)
+
+    assert len(store.take_due(10, resend_seconds=20)) == 1
+
+
+def test_a_worker_runs_the_chain_to_the_end(app, store, settings):
+    """One dispatch is enough: each stage publishes the next."""
+    (touched,) = store.create_incident(group()).incidents
+    dispatch(app, store, settings.worker)
+
+    with start_worker(app, pool="solo", perform_ping_check=False, loglevel="error"):
+        for _ in range(200):
+            if store.get_incident(touched.incident_id).status.is_terminal:
+                break
+            Event().wait(0.05)
+
+    assert store.get_incident(touched.incident_id).status is Status.COMPLETED
+
+
+def test_the_visibility_timeout_stands_in_all_three_places(settings):
+    """Redis takes the shortest; it must be longer than a task may take."""
+    chosen = options(settings)
+
+    assert chosen["visibility_timeout"] == VISIBILITY_SECONDS
+    assert chosen["broker_transport_options"]["visibility_timeout"] == VISIBILITY_SECONDS
+    assert chosen["result_backend_transport_options"]["visibility_timeout"] == VISIBILITY_SECONDS
+    assert chosen["task_time_limit"] < VISIBILITY_SECONDS
+
+
+def test_every_option_is_one_that_celery_knows(app):
+    """A misspelt option would be ignored without a word."""
+    from celery.app.defaults import NAMESPACES, flatten
+
+    known = {name for name, _ in flatten(NAMESPACES)}
+
+    assert set(options(app.opssage_settings)) - known <= {"visibility_timeout"}
+
+
+class Broken:
+    """A dispatch that fails, counting its calls."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.called = Event()
+
+    def __call__(self) -> Any:
+        self.calls += 1
+        self.called.set()
+        raise ConnectionError("refused")
+
+
+def test_the_publisher_survives_a_broken_broker():
+    """A nudge never raises, and the thread is there for the next one."""
+    broken = Broken()
+    publisher = Publisher(broken)
+
+    for _ in range(2):
+        broken.called.clear()
+        publisher.nudge()
+        assert broken.called.wait(5)
+
+    assert broken.calls == 2
+
+
+def test_the_publisher_stops_asking_a_broker_that_keeps_failing():
+    """After three failures the breaker opens: nobody waits for a hung broker again and again."""
+    broken = Broken()
+    publisher = Publisher(broken)
+
+    for _ in range(6):
+        publisher.nudge()
+        Event().wait(0.05)
+
+    assert broken.calls == 3

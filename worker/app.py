@@ -1,0 +1,55 @@
+"""The Celery app, and what its tasks work with."""
+
+from functools import cached_property
+from typing import Any
+
+from celery import Celery, signals
+
+import store
+from opssage import log
+from opssage.settings import Settings
+from tasks.collect import build_sources
+from tasks.enrich import load_runbooks
+from tasks.pipeline import Parts
+from worker.options import options
+
+
+class App(Celery):
+    """Celery with the parts that the tasks need."""
+
+    opssage_settings: Settings
+
+    @cached_property
+    def parts(self) -> Parts:
+        """Build store, sources and runbooks at first use, which is after the fork."""
+        settings = self.opssage_settings
+        return Parts(
+            settings=settings,
+            store=store.connect(settings.database, settings.folder),
+            sources=build_sources(settings.sources, settings.collect),
+            runbooks=load_runbooks(settings.folder / settings.enrich.runbooks),
+        )
+
+
+def create(settings: Settings, *, hasty: bool = False) -> App:
+    """Create the app; `hasty` for a process that answers requests and must not wait."""
+    app = App("opssage", include=["tasks.pipeline"])
+    app.conf.update(options(settings, hasty=hasty))
+    app.opssage_settings = settings
+    app.loader.import_default_modules()
+    return app
+
+
+@signals.setup_logging.connect
+def _configure_logging(**_: Any) -> None:
+    """Keep Celery from configuring logging: the process has done so."""
+
+
+@signals.task_prerun.connect
+def _bind_log(task_id: str, args: tuple[str, ...], **_: Any) -> None:
+    log.bind(task_id=task_id, incident_id=args[0] if args else None)
+
+
+@signals.task_postrun.connect
+def _unbind_log(**_: Any) -> None:
+    log.unbind("task_id", "incident_id")

@@ -1,0 +1,50 @@
+"""The one publisher: turns due rows into messages, most severe first."""
+
+from celery import Celery
+from kombu import Producer
+from kombu.transport.virtual import Channel
+
+from opssage import metrics
+from opssage.incident import Stage
+from opssage.log import get_logger
+from opssage.settings import WorkerSettings
+from store import Due, Store
+from tasks.pipeline import investigation, task_name
+
+log = get_logger(__name__)
+
+
+def dispatch(app: Celery, store: Store, settings: WorkerSettings) -> int:
+    """Publish the chains of due incidents while the broker's buffer has room.
+
+    Any number of processes may call this at any time. Returns how many were published. Raises
+    whatever the broker's client raises, after giving the unpublished ones back.
+    """
+    # a pooled connection: a new one costs more than everything else here together
+    with app.producer_or_acquire() as producer:
+        room = settings.high_water - waiting(producer.channel)
+        due = store.take_due(room, settings.resend_seconds) if room > 0 else []
+        if due:
+            _publish(app, store, due, producer)
+    return len(due)
+
+
+def waiting(channel: Channel) -> int:
+    """Return how many chains wait to be started: the length of the first queue."""
+    # not passive: kombu looks for a Redis queue without the key prefix, and finds none
+    declared = channel.queue_declare(queue=task_name(Stage.COLLECT), durable=True)
+    return int(declared.message_count)
+
+
+def _publish(app: Celery, store: Store, due: list[Due], producer: Producer) -> None:
+    unsent = [item.incident_id for item in due]
+    try:
+        for item in due:
+            stages = Stage.remaining(item.status)
+            investigation(item.incident_id, stages, app).apply_async(producer=producer)
+            unsent.remove(item.incident_id)
+            metrics.DISPATCHED.inc()
+    finally:
+        if unsent:
+            store.give_back(unsent)
+            log.warning("dispatch_incomplete", unsent=len(unsent))
