@@ -11,7 +11,7 @@ import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg2
@@ -48,12 +48,13 @@ def prepare(folder: Path) -> None:
     As root it belongs to an unprivileged account. Raises ChildError when that account cannot
     reach the folder or the binaries, and when the cluster is of another major version.
     """
-    account, programs = _account(), find()
     folder = folder.absolute()
-    _make(folder, account)
+    account, programs = _account(folder), find()
     if account is not None:
         _check_reachable(folder, account, "the data folder", "choose another with --data")
         _check_reachable(programs, account, "PostgreSQL's programs", "install the system's own")
+    if not folder.exists():
+        _make(folder, account)
     cluster = folder / "cluster"
     if cluster.exists():
         _check_version(cluster, programs)
@@ -85,7 +86,7 @@ def command(folder: Path, port: int) -> Command:
     return Command(
         argv=(str(find() / "postgres"), "-D", str(folder / "cluster"), *words),
         folder=folder,
-        account=_account(),
+        account=_account(folder),
         # Fast shutdown: ends sessions, writes a checkpoint. SIGTERM would wait for the clients.
         stop_signal=signal.SIGINT,
         death_signal=signal.SIGINT,
@@ -132,26 +133,25 @@ def _number(version: str) -> tuple[int, ...]:
     return tuple(int(digits) for digits in re.findall(r"\d+", version))
 
 
-def _account() -> str | None:
-    """Return the account to run as; None when we are unprivileged ourselves."""
+def _account(folder: Path) -> str | None:
+    """Return the account to run as: the folder's owner; None when we are unprivileged."""
     if os.geteuid() != 0:
         return None
+    if folder.exists():
+        owner = pwd.getpwuid(folder.stat().st_uid)
+        if owner.pw_uid == 0:
+            raise ChildError(
+                f"{folder} exists and belongs to root, as whom PostgreSQL does not run: "
+                "choose another folder with --data"
+            )
+        return owner.pw_name
     for name in _ACCOUNTS:
-        try:
+        with suppress(KeyError):
             return pwd.getpwnam(name).pw_name
-        except KeyError:
-            continue
-    raise ChildError(
-        f"root cannot run PostgreSQL, and there is no account {' or '.join(_ACCOUNTS)}"
-    )
+    raise ChildError(f"root cannot run PostgreSQL, and there is none of the accounts {_ACCOUNTS}")
 
 
 def _make(folder: Path, account: str | None) -> None:
-    """Make the folder private to the account; one that exists must be its own already."""
-    if folder.exists():
-        if account is not None and folder.stat().st_uid != pwd.getpwnam(account).pw_uid:
-            raise ChildError(f"{folder} exists and does not belong to {account}: choose another")
-        return
     folder.parent.mkdir(parents=True, exist_ok=True)
     folder.mkdir(mode=0o700)
     if account is not None:
@@ -162,6 +162,8 @@ def _check_reachable(path: Path, account: str, what: str, remedy: str) -> None:
     entry = pwd.getpwnam(account)
     groups = os.getgrouplist(account, entry.pw_gid)
     for folder in reversed((path, *path.parents)):
+        if not folder.exists():  # we shall make it
+            return
         status = folder.stat()
         if status.st_uid == entry.pw_uid:
             may_enter = status.st_mode & stat.S_IXUSR

@@ -1,0 +1,159 @@
+"""What `opssage doctor` looks at: one row a check, in the order a person would."""
+
+import uuid
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2 as httpx
+import redis
+
+import store
+from opssage.redaction import redact_text
+from opssage.settings import LokiSettings, PrometheusSettings, Settings
+from worker import app as engine_room
+
+_TIMEOUT_SECONDS = 5.0
+_PING_SECONDS = 2.0
+_DEFAULT_PASSWORD = "opssage_dev"  # noqa: S105 (docker-compose.yml's, which this warns about)
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+class Level(StrEnum):
+    """How a check went."""
+
+    OK = "OK"
+    WARN = "WARN"
+    FAIL = "FAIL"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """What a check found, and the way to mend it."""
+
+    check: str
+    level: Level
+    message: str
+    fix: str = ""
+
+
+Answer = tuple[Level, str]
+Check = Callable[[Settings], Answer]
+
+
+def run(settings: Settings, names: Collection[str] | None = None) -> Iterator[Finding]:
+    """Yield what each check finds, of those named or of all.
+
+    A part that does not answer is a finding, not an error.
+    """
+    for name, check, fix in _CHECKS:
+        if names is not None and name not in names:
+            continue
+        try:
+            level, message = check(settings)
+        except Exception as error:  # noqa: BLE001 (whatever a part raises is what is wrong with it)
+            level, message = Level.FAIL, f"{type(error).__name__}: {error}"
+        told = fix if level is not Level.OK else ""
+        yield Finding(
+            check=name, level=level, message=redact_text(" ".join(message.split())), fix=told
+        )
+
+
+def _database(settings: Settings) -> Answer:
+    memory = store.connect(settings.database, settings.folder)
+    try:
+        memory.ping()
+        if memory.is_at_head():
+            return Level.OK, "answers, and its tables are up to date"
+        return Level.FAIL, "answers, but its tables are not those of this version"
+    finally:
+        memory.close()
+
+
+def _password(settings: Settings) -> Answer:
+    if urlsplit(settings.database.url or "").password == _DEFAULT_PASSWORD:
+        return Level.WARN, "the database has the default password"
+    return Level.OK, "not a default one"
+
+
+def _broker(settings: Settings) -> Answer:
+    key, value = f"opssage:doctor:{uuid.uuid4()}", uuid.uuid4().bytes
+    with redis.Redis.from_url(settings.broker.url, socket_timeout=_TIMEOUT_SECONDS) as client:
+        client.lpush(key, value)
+        if client.rpop(key) != value:
+            return Level.FAIL, "does not give back what it was given"
+    return Level.OK, "takes and gives messages"
+
+
+def _worker(settings: Settings) -> Answer:
+    app = engine_room.create(settings, hasty=True)
+    names = [name for answer in app.control.ping(timeout=_PING_SECONDS) or [] for name in answer]
+    if not names:
+        return Level.FAIL, "no worker answers"
+    return Level.OK, ", ".join(sorted(names))
+
+
+def _web(settings: Settings) -> Answer:
+    answer = httpx.get(f"{settings.web.base_url}/readyz", timeout=_TIMEOUT_SECONDS)
+    if answer.is_success:
+        return Level.OK, f"ready at {settings.web.base_url}"
+    return Level.FAIL, f"{settings.web.base_url} is not ready: {answer.text[:300]}"
+
+
+def _prometheus(settings: Settings) -> Answer:
+    source = settings.sources.prometheus
+    found = _ask(source, "/api/v1/query", query="count(up)")
+    if found is None:
+        return Level.WARN, "not configured: diagnoses lack metrics"
+    if not found["data"]["result"]:
+        return Level.WARN, "answers, but scrapes nothing: `up` is empty"
+    return Level.OK, "answers, and has data"
+
+
+def _loki(settings: Settings) -> Answer:
+    found = _ask(settings.sources.loki, "/loki/api/v1/labels")
+    if found is None:
+        return Level.WARN, "not configured: diagnoses lack logs"
+    if not found.get("data"):
+        return Level.WARN, "answers, but has no log lines of late"
+    return Level.OK, "answers, and has data"
+
+
+def _ask(source: PrometheusSettings | LokiSettings, path: str, **query: str) -> Any:
+    """Return a source's answer; None when it is not configured."""
+    if source.url is None:
+        return None
+    headers = {"X-Scope-OrgID": source.tenant} if source.tenant else {}
+    if source.bearer_token:
+        headers["Authorization"] = f"Bearer {source.bearer_token}"
+    url = source.url.rstrip("/") + path
+    answer = httpx.get(url, params=query, headers=headers, timeout=source.timeout_seconds)
+    return answer.raise_for_status().json()
+
+
+def _auth(settings: Settings) -> Answer:
+    if settings.auth.mode == "open" and settings.web.host not in _LOOPBACK:
+        return Level.WARN, f"anybody who reaches {settings.web.host} may use the API"
+    return Level.OK, f"mode {settings.auth.mode}, listening on {settings.web.host}"
+
+
+_CHECKS: tuple[tuple[str, Check, str], ...] = (
+    (
+        "database",
+        _database,
+        "start it and check DATABASE_URL; tables: `alembic upgrade head`, or start the web process",
+    ),
+    ("password", _password, "change it in the database and in DATABASE_URL (POSTGRES_PASSWORD)"),
+    ("broker", _broker, "start it and check OPSSAGE_BROKER_URL; `opssage up` brings one along"),
+    ("worker", _worker, "start one: `celery -A worker worker`, or `opssage up`"),
+    (
+        "web",
+        _web,
+        "start it and check OPSSAGE_PUBLIC_URL; `opssage up` starts all parts",
+    ),
+    ("prometheus", _prometheus, "set PROMETHEUS_URL (and PROMETHEUS_TOKEN) to one that scrapes"),
+    ("loki", _loki, "set LOKI_URL (and LOKI_TOKEN) to one that receives logs"),
+    ("auth", _auth, "set OPSSAGE_AUTH_MODE=token and OPSSAGE_TOKEN, or listen on 127.0.0.1"),
+)

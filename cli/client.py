@@ -1,0 +1,127 @@
+"""Talks to a running OpsSage over HTTP."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import httpx2 as httpx
+
+from cli.exits import CommandError, Exit
+
+_TIMEOUT_SECONDS = 15.0
+_POLL_SECONDS = 0.3
+_CODES = {401: Exit.AUTH, 403: Exit.AUTH, 404: Exit.NOT_FOUND, 503: Exit.UNREACHABLE}
+_TERMINAL = {"completed", "failed"}
+
+Incident = Mapping[str, Any]
+"""An incident as the API answers it."""
+
+
+class Client:
+    """A connection to OpsSage's API. Its methods raise CommandError with the fitting exit code."""
+
+    def __init__(self, url: str, token: str | None = None) -> None:
+        """Take the base URL and, when the server wants one, the token."""
+        self.url = url.rstrip("/")
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._http = httpx.Client(headers=headers, timeout=_TIMEOUT_SECONDS)
+        self._seen: dict[str, tuple[str, Incident]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._http.close()
+
+    def send(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Post an Alertmanager webhook or one plain alert, whichever it is; returns the receipt."""
+        door = "webhooks/alertmanager" if "alerts" in document else "alerts"
+        receipt: dict[str, Any] = self._ask("POST", f"/api/v1/{door}", json=document).json()
+        return receipt
+
+    def incidents(self, statuses: Iterable[str], limit: int) -> list[Incident]:
+        """Return the newest incidents, without their documents."""
+        query = {"status": list(statuses), "limit": limit}
+        page = self._ask("GET", "/api/v1/incidents", params=query).json()
+        items: list[Incident] = page["items"]
+        return items
+
+    def incident(self, incident_id: str) -> Incident:
+        """Return an incident with its documents; an unchanged one costs no body."""
+        tag, known = self._seen.get(incident_id, ("", {}))
+        headers = {"If-None-Match": tag} if tag else {}
+        answer = self._ask("GET", f"/api/v1/incidents/{incident_id}", headers=headers)
+        if answer.status_code != httpx.codes.NOT_MODIFIED:
+            known = answer.json()
+            self._seen[incident_id] = (answer.headers.get("ETag", ""), known)
+        return known
+
+    def follow(
+        self, incident_ids: Iterable[str], seconds: float, changed: Callable[[Incident], None]
+    ) -> list[Incident]:
+        """Poll until all are diagnosed or given up; `changed` hears of every new status."""
+        last: dict[str, Incident] = {}
+        waiting = list(dict.fromkeys(incident_ids))
+        deadline = time.monotonic() + seconds
+        while waiting:
+            for incident_id in waiting:
+                incident = self.incident(incident_id)
+                if incident["status"] != last.get(incident_id, {}).get("status"):
+                    changed(incident)
+                last[incident_id] = incident
+            waiting = [key for key in waiting if last[key]["status"] not in _TERMINAL]
+            if waiting and time.monotonic() > deadline:
+                names = ", ".join(f"{key} ({last[key]['status']})" for key in waiting)
+                raise CommandError(f"not diagnosed within {seconds:g} s: {names}", Exit.TIMEOUT)
+            if waiting:
+                time.sleep(_POLL_SECONDS)
+        return list(last.values())
+
+    def page_of(self, incident_id: str) -> str:
+        """Return the address of an incident."""
+        return f"{self.url}/api/v1/incidents/{incident_id}"
+
+    def _ask(self, method: str, path: str, **content: Any) -> httpx.Response:
+        try:
+            answer = self._http.request(method, self.url + path, **content)
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+            raise CommandError(f"{self.url} is not a URL: {error}", Exit.USAGE) from error
+        except httpx.TransportError as error:
+            raise CommandError(
+                f"OpsSage does not answer at {self.url} ({error}); start it with `opssage up`, "
+                "or name its address with --url",
+                Exit.UNREACHABLE,
+            ) from error
+        if answer.is_error:
+            raise CommandError(_told(answer), _CODES.get(answer.status_code, Exit.FAILURE))
+        return answer
+
+
+def _told(answer: httpx.Response) -> str:
+    """Return what a problem+json answer says, field by field; other answers in short."""
+    try:
+        problem = answer.json()
+        lines = [f"{problem['title']} ({answer.status_code}): {problem.get('detail', '')}"]
+        lines += _leaves(problem.get("errors") or {}, "")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return f"{answer.request.url} answered {answer.status_code}: {answer.text[:200]}"
+    if problem.get("request_id"):
+        lines.append(f"request id {problem['request_id']}")
+    return "\n  ".join(lines)
+
+
+def _leaves(errors: Any, path: str) -> list[str]:
+    if isinstance(errors, Mapping):
+        return [
+            line
+            for name, inner in errors.items()
+            for line in _leaves(inner, f"{path}.{name}" if path else str(name))
+        ]
+    texts = errors if isinstance(errors, list) else [errors]
+    return [f"{path}: {' '.join(str(text) for text in texts)}"]

@@ -1,0 +1,42 @@
+"""`opssage check-config`."""
+
+from pathlib import Path
+
+import click
+import yaml
+
+from cli.exits import Exit
+from cli.options import Options, messages, pass_options, print_json, takes
+from opssage import settings
+from opssage.errors import SettingsError
+
+
+@click.command("check-config")
+@click.argument("file", required=False, type=click.Path(exists=True, path_type=Path))
+@click.option("--show", is_flag=True, help="Show the settings in effect, without secrets.")
+@takes("config", "json")
+@pass_options
+@click.pass_context
+def check_config(
+    context: click.Context, options: Options, file: Path | None, *, show: bool
+) -> None:
+    """Say all that is wrong with a configuration FILE (default: the one in use).
+
+    Exits with 3 when there is a fault.
+    """
+    try:
+        found = settings.load(file or options.config)
+    except SettingsError as error:
+        if options.json:
+            print_json({"ok": False, "faults": error.faults})
+        else:
+            for fault in error.faults:
+                click.echo(fault)
+        context.exit(Exit.CONFIG)
+    shown = settings.describe(found)
+    if options.json:
+        print_json({"ok": True, "settings": shown})
+    elif show:
+        click.echo(yaml.safe_dump(shown, sort_keys=False), nl=False)
+    else:
+        messages.print("the configuration is in order")

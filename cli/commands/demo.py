@@ -1,0 +1,165 @@
+"""`opssage demo`."""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TextIO
+
+import click
+import yaml
+from rich.console import Console
+
+from cli import ports, progress, report, stack, supervisor
+from cli.client import Client, Incident
+from cli.exits import CommandError
+from cli.options import Options, messages, pass_options, print_json, takes
+from cli.replay import recording, server
+from cli.replay.recording import Recording
+from cli.service import Say
+from cli.stack import Plan
+from opssage.errors import OpsSageError
+
+_DIAGNOSIS_SECONDS = 60.0
+_LOG = "services.log"
+
+
+@click.command()
+@click.option(
+    "--outage",
+    "outages",
+    multiple=True,
+    type=click.Choice(recording.names()),
+    help="Play only this outage; repeat for several.",
+)
+@click.option("--postgres", is_flag=True, help="Run on PostgreSQL instead of SQLite.")
+@click.option("--keep", is_flag=True, help="Keep the service running afterwards, until Ctrl-C.")
+@takes("json")
+@pass_options
+def demo(options: Options, outages: tuple[str, ...], *, postgres: bool, keep: bool) -> None:
+    """Run the whole service on recorded outages and print their diagnoses.
+
+    Everything lives on free ports and in a temporary folder; nothing is left of it.
+    """
+    played = [recording.load(name) for name in outages or recording.names()]
+    try:
+        with _folder() as data:
+            source_port = ports.free()
+            plan = _plan(data, source_port, postgres=postgres)
+            found = asyncio.run(_run(plan, played, source_port, keep=keep, as_json=options.json))
+            if any(incident["status"] != "completed" for incident in found):
+                raise CommandError("not every outage was diagnosed")
+    except supervisor.StoppedError:
+        raise CommandError("stopped before the end") from None
+    if options.json:
+        print_json(found)
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """Make a folder for one demo; what the services said stays when the demo fails."""
+    folder = Path(tempfile.mkdtemp(prefix="opssage-demo-"))
+    folder.chmod(0o711)  # the account that runs PostgreSQL for root has to pass through
+    failed = False
+    try:
+        yield folder
+    except OpsSageError:
+        failed = True
+        messages.print(f"what the services said: {folder / _LOG}", soft_wrap=True)
+        raise
+    finally:
+        if not failed:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _plan(data: Path, source_port: int, *, postgres: bool) -> Plan:
+    """Return a stack that takes nothing from the user's own configuration or environment."""
+    config = data / "config.yaml"
+    source = {"url": f"http://127.0.0.1:{source_port}", "bearer_token": None}
+    document = {
+        "web": {"processes": 1, "public_url": None},
+        "auth": {"mode": "open", "token": None},
+        "logging": {"level": "info", "format": "json"},
+        "sources": {"prometheus": source, "loki": source},
+        "enrich": {"runbooks": str(Path("runbooks").absolute())},
+    }
+    config.write_text(yaml.safe_dump(document))
+    broker_url, broker = stack.embedded_broker(data)
+    database_url, database = f"sqlite:///{data / 'opssage.db'}", None
+    if postgres:
+        database_url, database = stack.embedded_postgres(data)
+    return Plan(
+        data=data,
+        host="127.0.0.1",
+        port=ports.free(),
+        flower_port=ports.free(),
+        database_url=database_url,
+        broker_url=broker_url,
+        embedded=(broker,) if database is None else (broker, database),
+        env={"OPSSAGE_CONFIG": str(config)},
+    )
+
+
+async def _run(
+    plan: Plan, played: Sequence[Recording], source_port: int, *, keep: bool, as_json: bool
+) -> list[Incident]:
+    services = stack.services(plan)
+    with (plan.data / _LOG).open("w") as log, ExitStack() as starting:
+        starting.enter_context(messages.status("starting the service"))
+        async with supervisor.running(services, _writer(log)) as running:
+            starting.close()
+            messages.print(f"the service runs: {', '.join(each.name for each in services)}")
+            playing = asyncio.to_thread(_play, plan, played, source_port, as_json=as_json)
+            found = await running.until_done(playing)
+            if keep:
+                messages.print(_kept(plan))
+                await running.until_stopped()
+    return found
+
+
+def _writer(log: TextIO) -> Say:
+    def say(name: str, line: str) -> None:
+        log.write(f"{name} | {line}\n")
+        log.flush()
+
+    return say
+
+
+def _play(
+    plan: Plan, played: Sequence[Recording], source_port: int, *, as_json: bool
+) -> list[Incident]:
+    """Play one outage after the other; each is all that Prometheus and Loki know of."""
+    found = []
+    console = Console(highlight=False, quiet=as_json)
+    with Client(f"http://127.0.0.1:{plan.port}") as client:
+        for number, outage in enumerate(played, 1):
+            messages.print(f"\n[{number}/{len(played)}] {outage.title}", markup=False)
+            for incident in _diagnosed(client, outage, source_port):
+                address = client.page_of(incident["incident_id"])
+                report.show(incident, address, console, brief=True)
+                found.append(incident)
+    return found
+
+
+def _diagnosed(client: Client, outage: Recording, source_port: int) -> list[Incident]:
+    """Serve the outage, send its alerts as Alertmanager would, and wait for the diagnosis."""
+    now = datetime.now(UTC)
+    served = server.serve(outage, port=source_port, now=now)
+    try:
+        receipt = client.send(outage.webhook(now, served.url))
+        ids = [incident["incident_id"] for incident in receipt["incidents"]]
+        return progress.follow(client, ids, _DIAGNOSIS_SECONDS, messages)
+    finally:
+        served.stop()
+
+
+def _kept(plan: Plan) -> str:
+    return (
+        f"\nthe service goes on until Ctrl-C:\n"
+        f"  incidents  http://127.0.0.1:{plan.port}/api/v1/incidents\n"
+        f"  API docs   http://127.0.0.1:{plan.port}/api/docs\n"
+        f"  Flower     http://127.0.0.1:{plan.flower_port}"
+    )

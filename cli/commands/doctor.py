@@ -1,0 +1,48 @@
+"""`opssage doctor`."""
+
+import dataclasses
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from cli import checks
+from cli.checks import Finding, Level
+from cli.exits import Exit
+from cli.options import Options, pass_options, print_json, takes
+
+_STYLES = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "bold red"}
+
+
+@click.command()
+@takes("config", "url", "json")
+@pass_options
+@click.pass_context
+def doctor(context: click.Context, options: Options) -> None:
+    """Check every part of a running OpsSage and say how to mend what is wrong.
+
+    Exits with 3 when the configuration has faults, 4 when a part fails.
+    """
+    settings = options.running_settings()
+    if options.url is not None:
+        web = dataclasses.replace(settings.web, public_url=options.url)
+        settings = dataclasses.replace(settings, web=web)
+    console = Console(highlight=False)
+    findings = []
+    for finding in checks.run(settings):
+        findings.append(finding)
+        if not options.json:
+            _show(finding, console)
+    if options.json:
+        print_json([dataclasses.asdict(finding) for finding in findings])
+    failed = any(finding.level is Level.FAIL for finding in findings)
+    context.exit(Exit.UNREACHABLE if failed else Exit.OK)
+
+
+def _show(finding: Finding, console: Console) -> None:
+    line = Text.assemble(
+        (f"{finding.level:<5}", _STYLES[finding.level]), f"{finding.check:<12}{finding.message}"
+    )
+    console.print(line, soft_wrap=True)
+    if finding.fix:
+        console.print(Text(f"{'':<17}fix: {finding.fix}"), soft_wrap=True)

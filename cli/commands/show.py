@@ -1,0 +1,27 @@
+"""`opssage show`."""
+
+import click
+from rich.console import Console
+
+from cli import report
+from cli.client import Client
+from cli.options import Options, pass_options, print_json, takes
+
+
+@click.command()
+@click.argument("incident_id")
+@takes("config", "url", "token", "json")
+@pass_options
+@click.pass_context
+def show(context: click.Context, options: Options, incident_id: str) -> None:
+    """Show an incident and its diagnosis.
+
+    Exits with 1 when the investigation failed, 10 when the evidence was not enough.
+    """
+    with Client(*options.address()) as client:
+        incident = client.incident(incident_id)
+        if options.json:
+            print_json(incident)
+        else:
+            report.show(incident, client.page_of(incident_id), Console(highlight=False))
+    context.exit(report.outcome(incident))

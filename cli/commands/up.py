@@ -1,0 +1,144 @@
+"""`opssage up`."""
+
+import asyncio
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from cli import prefix, receiver, running, stack, supervisor
+from cli.exits import CommandError, Exit
+from cli.options import Options, messages, pass_options, takes
+from cli.stack import Plan
+from opssage import settings
+from opssage.settings import BrokerSettings, Settings
+
+_PORT = click.IntRange(1, 65535)
+_BROKER_VARIABLE = "OPSSAGE_BROKER_URL"
+
+
+@click.command()
+@click.option("--port", type=_PORT, help="Port of the API (default: web.port of the settings).")
+@click.option("--flower-port", type=_PORT, default=5555, show_default=True, help="Port of Flower.")
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the database and the broker (default: data beside the configuration).",
+)
+@click.option("--postgres", is_flag=True, help="Bring PostgreSQL along instead of SQLite.")
+@takes("config")
+@pass_options
+def up(
+    options: Options, port: int | None, flower_port: int, data: Path | None, *, postgres: bool
+) -> None:
+    """Run the whole service in the foreground until Ctrl-C.
+
+    Brings along what is not configured: a broker, and a database in the data folder.
+    """
+    configured = options.settings()
+    web = replace(configured.web, port=port or configured.web.port)
+    configured = replace(configured, web=web)
+    folder = (data or configured.folder / "data").absolute()
+    stack.check_ports(web.host, web.port, flower_port)
+    with running.claimed(folder):
+        plan = replace(
+            _plan(
+                configured, folder, postgres=postgres, own_broker=not names_a_broker(options.config)
+            ),
+            flower_port=flower_port,
+            env=_environment(options, configured),
+        )
+        effective = _effective(options, plan)
+        asyncio.run(_run(plan, effective))
+
+
+def names_a_broker(config: Path | None) -> bool:
+    """Say whether file or environment name a broker, be it the one that is the default."""
+    if os.environ.get(_BROKER_VARIABLE):
+        return True
+    probe = "redis://probe:6379/0"
+    url = settings.load(config).broker.url
+    is_fixed = settings.load(config, {**os.environ, _BROKER_VARIABLE: probe}).broker.url != probe
+    return is_fixed or url != BrokerSettings().url
+
+
+def _plan(configured: Settings, data: Path, *, postgres: bool, own_broker: bool) -> Plan:
+    """Return what to run: what is configured, and embedded servers for what is not."""
+    embedded = []
+    broker_url, database_url = configured.broker.url, configured.database.url
+    if own_broker:
+        broker_url, service = stack.embedded_broker(data)
+        embedded.append(service)
+    if postgres:
+        if database_url is not None:
+            raise CommandError("--postgres excludes a configured database.url", Exit.USAGE)
+        database_url, service = stack.embedded_postgres(data)
+        embedded.append(service)
+    return Plan(
+        data=data,
+        host=configured.web.host,
+        port=configured.web.port,
+        database_url=database_url or f"sqlite:///{data / 'opssage.db'}",
+        broker_url=broker_url,
+        embedded=tuple(embedded),
+    )
+
+
+def _environment(options: Options, configured: Settings) -> dict[str, str]:
+    env = {}
+    if options.config is not None:
+        env["OPSSAGE_CONFIG"] = str(options.config.absolute())
+    if configured.logging.format == "auto" and messages.is_terminal:
+        env["OPSSAGE_LOG_FORMAT"] = "console"  # our processes write to a pipe and cannot know
+    return env
+
+
+def _effective(options: Options, plan: Plan) -> Settings:
+    """Return the settings as our processes will read them.
+
+    Raises CommandError when the configuration file fixes what has to be another value.
+    """
+    found = settings.load(options.config, {**os.environ, **plan.environment()})
+    for key, wanted, actual, name in (
+        ("database.url", plan.database_url, found.database.url, "DATABASE_URL"),
+        ("broker.url", plan.broker_url, found.broker.url, _BROKER_VARIABLE),
+        ("web.port", plan.port, found.web.port, "OPSSAGE_PORT"),
+    ):
+        if wanted != actual:
+            raise CommandError(
+                f"{key} is fixed to {actual!r} in the configuration file; write ${{{name}}} "
+                "there, so that `opssage up` can choose",
+                Exit.CONFIG,
+            )
+    return found
+
+
+async def _run(plan: Plan, effective: Settings) -> None:
+    services = stack.services(plan)
+    say = prefix.printer((service.name for service in services), messages)
+    try:
+        async with supervisor.running(services, say) as started:
+            running.announce(plan.data, plan.environment())
+            click.echo(_banner(plan, effective))
+            await started.until_stopped()
+    except supervisor.StoppedError:
+        messages.print("stopped before it was ready")
+
+
+def _banner(plan: Plan, effective: Settings) -> str:
+    address = effective.web.base_url
+    return "\n".join(
+        (
+            "",
+            "OpsSage is ready.",
+            f"  incidents  {address}/api/v1/incidents",
+            f"  API docs   {address}/api/docs",
+            f"  Flower     http://127.0.0.1:{plan.flower_port}",
+            f"  data       {plan.data}",
+            "",
+            "Alertmanager sends here with this in alertmanager.yml:",
+            "",
+            receiver.block(effective),
+        )
+    )

@@ -1,0 +1,84 @@
+"""The options that every command takes, before or after its name."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import orjson
+from rich.console import Console
+
+from cli import running
+from opssage import settings
+from opssage.settings import Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(slots=True)
+class Options:
+    """What the shared options said, and what follows from them."""
+
+    config: Path | None = None
+    url: str | None = None
+    token: str | None = None
+    json: bool = False
+
+    def settings(self) -> Settings:
+        """Load the settings. Raises SettingsError with all faults."""
+        return settings.load(self.config)
+
+    def running_settings(self) -> Settings:
+        """Load the settings as an `opssage up` runs with them, when one does beside them."""
+        chosen = self.settings()
+        beside = running.environment(chosen.folder / "data")
+        return settings.load(self.config, {**beside, **os.environ}) if beside else chosen
+
+    def address(self) -> tuple[str, str | None]:
+        """Return where OpsSage answers and the token for it; settings fill in what is not given."""
+        if self.url is not None and self.token is not None:
+            return self.url, self.token
+        configured = self.running_settings()
+        return self.url or configured.web.base_url, self.token or configured.auth.token
+
+
+_SHARED: dict[str, dict[str, Any]] = {
+    "config": {
+        "type": click.Path(exists=True, dir_okay=False, path_type=Path),
+        "help": "The configuration file (default: $OPSSAGE_CONFIG or ./config.yaml).",
+    },
+    "url": {"metavar": "URL", "help": "Where OpsSage answers (default: from the settings)."},
+    "token": {"metavar": "TOKEN", "help": "The API token (default: from the settings)."},
+    "json": {"is_flag": True, "help": "Answer in JSON on stdout."},
+}
+
+
+def takes(*names: str) -> Callable[[F], F]:
+    """Add shared options to a command or group; they arrive in its Options."""
+
+    def add(command: F) -> F:
+        for name in reversed(names):
+            option = click.option(f"--{name}", expose_value=False, callback=_keep, **_SHARED[name])
+            command = option(command)
+        return command
+
+    return add
+
+
+def _keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    options = context.ensure_object(Options)
+    if value and parameter.name is not None:
+        setattr(options, parameter.name, value)
+
+
+pass_options = click.make_pass_decorator(Options, ensure=True)
+
+messages = Console(stderr=True, highlight=False)
+"""Where messages and progress go; data goes to stdout."""
+
+
+def print_json(value: Any) -> None:
+    """Write a JSON document to stdout."""
+    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2))

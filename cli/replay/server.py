@@ -1,0 +1,66 @@
+"""A server that answers as the Prometheus and the Loki of a recorded outage would."""
+
+import threading
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from flask import Flask, Response
+from werkzeug.exceptions import NotFound
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from cli.replay.loki_api import LokiApi
+from cli.replay.prometheus_api import PrometheusApi
+from cli.replay.recording import Recording, load
+
+
+def create_app(recording: Recording, now: datetime) -> Flask:
+    """Return a WSGI application over a recording whose alert arrives at `now`."""
+    app = Flask(__name__, static_folder=None)
+    capture = recording.at(now)
+    app.register_blueprint(PrometheusApi(capture).blueprint())
+    app.register_blueprint(LokiApi(capture).blueprint())
+    app.register_error_handler(NotFound, _not_found)
+    return app
+
+
+def _not_found(_: Exception) -> Response:
+    return Response("404 page not found\n", status=404, mimetype="text/plain")
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A running server."""
+
+    server: BaseWSGIServer
+    thread: threading.Thread
+
+    @property
+    def url(self) -> str:
+        """Where both APIs are, without a slash at the end."""
+        return f"http://{self.server.host}:{self.server.port}"
+
+    def stop(self) -> None:
+        """Stop serving and free the port."""
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+class _Quiet(WSGIRequestHandler):
+    """Handles requests without a line on stderr for each."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Log nothing."""
+
+
+def serve(
+    outage: str | Path | Recording, host: str = "127.0.0.1", port: int = 0, *, now: datetime
+) -> Served:
+    """Serve an outage in a thread; port 0 takes a free one. Raises UnknownOutageError."""
+    recording = outage if isinstance(outage, Recording) else load(outage)
+    app = create_app(recording, now)
+    server = make_server(host, port, app, threaded=True, request_handler=_Quiet)
+    thread = threading.Thread(target=server.serve_forever, name="replay", daemon=True)
+    thread.start()
+    return Served(server, thread)

@@ -1,0 +1,89 @@
+"""`opssage demo`: three recorded outages, three diagnoses, and nothing left behind."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from running_stack import OPSSAGE
+
+
+def demo(*options: str, tmp: Path) -> subprocess.CompletedProcess[str]:
+    """Run the demo to its end."""
+    return subprocess.run(
+        [OPSSAGE, "demo", *options],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "TMPDIR": str(tmp)},
+        timeout=110,
+    )
+
+
+@pytest.fixture(scope="module")
+def diagnosed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
+    """The incidents of one demo, by the name of their lead alert."""
+    tmp = tmp_path_factory.mktemp("demo")
+    done = demo("--json", tmp=tmp)
+    assert done.returncode == 0, done.stderr
+    assert list(tmp.iterdir()) == []
+    incidents = json.loads(done.stdout)
+    assert len(incidents) == 3
+    return {incident["diagnostic_report"]["category"]: incident for incident in incidents}
+
+
+def test_every_outage_is_a_fault_found_with_confidence(diagnosed):
+    """The collectors saw enough in each of them."""
+    reports = [incident["diagnostic_report"] for incident in diagnosed.values()]
+
+    assert {report["verdict"] for report in reports} == {"fault"}
+    assert all(report["confidence_score"] >= 0.5 for report in reports)
+
+
+def test_every_statement_cites_evidence_that_exists(diagnosed):
+    """No report claims what its context does not hold."""
+    for incident in diagnosed.values():
+        collected = incident["primary_context"]["evidence_collected"]
+        known = {item["evidence_id"] for kind in collected.values() for item in kind}
+        cited = {c["evidence_id"] for c in incident["diagnostic_report"]["supporting_evidence"]}
+        assert cited
+        assert cited <= known
+
+
+def causes(diagnosed) -> str:
+    """Return all root causes in one text."""
+    return " | ".join(incident["root_cause"] for incident in diagnosed.values())
+
+
+def test_the_crash_loop_is_a_wrong_configuration_value(diagnosed):
+    """The log names the variable, and so does the diagnosis."""
+    assert "DATABASE_URL" in causes(diagnosed)
+
+
+def test_the_cpu_exhaustion_is_a_pod_without_limits(diagnosed):
+    """The node is named, and the pod that took it."""
+    (incident,) = [i for i in diagnosed.values() if "CPU" in i["root_cause"]]
+    assert len(incident["primary_context"]["evidence_collected"]["alerts"]) == 3
+
+
+def test_the_cascade_starts_at_the_service_that_was_deployed(diagnosed):
+    """Four alerts of three services are one incident with one root."""
+    (incident,) = [
+        i
+        for i in diagnosed.values()
+        if len(i["primary_context"]["evidence_collected"]["alerts"]) == 4
+    ]
+
+    report = incident["diagnostic_report"]
+    assert report["root_cause_component"] == "service/auth-service"
+    assert report["propagation"][0] == "service/auth-service"
+
+
+def test_people_read_verdict_evidence_and_address(tmp_path):
+    """Without --json the demo prints what a person needs."""
+    done = demo("--outage", "crashloop", tmp=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    for words in ("DATABASE_URL", "[E", "/api/v1/incidents/"):
+        assert words in done.stdout

@@ -1,0 +1,119 @@
+from pathlib import Path
+
+import pytest
+
+from cli import checks
+from cli.checks import Level
+from opssage.settings import (
+    AuthSettings,
+    BrokerSettings,
+    DatabaseSettings,
+    LokiSettings,
+    PrometheusSettings,
+    Settings,
+    SourcesSettings,
+    WebSettings,
+)
+
+
+def found(check, **sections):
+    """Return what one check finds with these settings."""
+    settings = Settings(folder=Path(), **sections)
+    return next(finding for finding in checks.run(settings, [check]) if finding.check == check)
+
+
+def prometheus(url, **more):
+    return SourcesSettings(prometheus=PrometheusSettings(url=url, **more))
+
+
+def test_doctor_warns_about_the_default_password():
+    """The password of docker-compose.yml is known to everybody."""
+    database = DatabaseSettings(url="postgresql://opssage:opssage_dev@db/opssage")
+
+    finding = found("password", database=database)
+
+    assert finding.level is Level.WARN
+    assert "POSTGRES_PASSWORD" in finding.fix
+
+
+def test_doctor_accepts_another_password():
+    """Nothing to mend."""
+    finding = found("password", database=DatabaseSettings(url="postgresql://opssage:x@db/opssage"))
+
+    assert (finding.level, finding.fix) == (Level.OK, "")
+
+
+@pytest.mark.parametrize(
+    ("host", "mode", "level"),
+    [
+        ("127.0.0.1", "open", Level.OK),
+        ("0.0.0.0", "open", Level.WARN),
+        ("0.0.0.0", "token", Level.OK),
+    ],
+)
+def test_doctor_warns_about_an_open_door(host, mode, level):
+    """`open` is for loopback."""
+    auth = AuthSettings(mode=mode, token="sesame")
+
+    assert found("auth", web=WebSettings(host=host), auth=auth).level is level
+
+
+def test_doctor_says_how_to_mend_a_broker_that_does_not_answer():
+    """A refused connection is a finding, not a traceback."""
+    finding = found("broker", broker=BrokerSettings(url="redis://127.0.0.1:1/0"))
+
+    assert finding.level is Level.FAIL
+    assert "Connection refused" in finding.message
+    assert "OPSSAGE_BROKER_URL" in finding.fix
+
+
+def test_doctor_hides_secrets_of_error_messages():
+    """A password in a URL that an error quotes is masked."""
+    broker = BrokerSettings(url="redis://:lovelace@127.0.0.1:notaport/0")
+
+    assert "lovelace" not in found("broker", broker=broker).message
+
+
+def test_doctor_finds_a_prometheus_with_data(httpserver):
+    """Token and tenant go along."""
+    httpserver.expect_request(
+        "/api/v1/query", headers={"Authorization": "Bearer sesame", "X-Scope-OrgID": "shop"}
+    ).respond_with_json({"status": "success", "data": {"result": [{"value": [1, "3"]}]}})
+
+    sources = prometheus(httpserver.url_for(""), bearer_token="sesame", tenant="shop")
+
+    assert found("prometheus", sources=sources).level is Level.OK
+
+
+def test_doctor_warns_about_an_empty_prometheus(httpserver):
+    """One that answers and scrapes nothing explains nothing."""
+    httpserver.expect_request("/api/v1/query").respond_with_json({"data": {"result": []}})
+
+    finding = found("prometheus", sources=prometheus(httpserver.url_for("")))
+
+    assert finding.level is Level.WARN
+    assert "scrapes nothing" in finding.message
+
+
+def test_doctor_fails_a_prometheus_that_refuses(httpserver):
+    """A wrong token is told as such."""
+    httpserver.expect_request("/api/v1/query").respond_with_data("", 401)
+
+    finding = found("prometheus", sources=prometheus(httpserver.url_for("")))
+
+    assert finding.level is Level.FAIL
+    assert "401" in finding.message
+
+
+def test_doctor_warns_about_sources_that_are_not_configured():
+    """Diagnoses work without, and say less."""
+    assert found("prometheus").level is Level.WARN
+    assert found("loki").level is Level.WARN
+
+
+def test_doctor_finds_a_loki_with_data(httpserver):
+    """Labels mean lines."""
+    httpserver.expect_request("/loki/api/v1/labels").respond_with_json({"data": ["app"]})
+    sources = SourcesSettings(loki=LokiSettings(url=httpserver.url_for("")))
+
+    assert found("loki", sources=sources).level is Level.OK

@@ -1,0 +1,75 @@
+import json
+
+from click.testing import CliRunner
+
+from cli.main import main
+
+
+def test_help_names_every_command_and_the_exit_codes():
+    """One page tells what there is."""
+    said = CliRunner().invoke(main, ["--help"]).stdout
+
+    for name in ["up", "demo", "send", "incidents", "show", "watch", "check-config", "doctor"]:
+        assert f"\n  {name} " in said
+    assert "Exit codes" in said
+
+
+def test_unknown_command_is_a_wrong_use():
+    """Exit code 2, as click has it."""
+    assert CliRunner().invoke(main, ["investigate"]).exit_code == 2
+
+
+def test_check_config_tells_all_faults(opssage, tmp_path):
+    """Every fault of the file, on stdout, with exit code 3."""
+    file = tmp_path / "bad.yaml"
+    file.write_text("web: {port: many}\nbrokker: {}\n")
+
+    result = opssage("check-config", file)
+
+    assert result.exit_code == 3
+    assert "web.port" in result.stdout
+    assert "brokker" in result.stdout
+
+
+def test_check_config_as_json_lists_the_faults(opssage, tmp_path):
+    """--json keeps them apart."""
+    file = tmp_path / "bad.yaml"
+    file.write_text("web: {port: many}\nbrokker: {}\n")
+
+    answer = json.loads(opssage("check-config", file, "--json").stdout)
+
+    assert answer["ok"] is False
+    assert len(answer["faults"]) == 2
+
+
+def test_check_config_shows_settings_without_secrets(opssage, tmp_path):
+    """--show prints what is in effect; the token and the password stay hidden."""
+    (tmp_path / "config.yaml").write_text(
+        "database: {url: 'postgresql://ada:lovelace@db/opssage'}\n"
+        "auth: {mode: token, token: sesame-sesame-sesame-sesame-0123}\n"
+    )
+
+    result = opssage("check-config", "--show")
+
+    assert result.exit_code == 0, result.output
+    assert "port: 8000" in result.stdout
+    assert "lovelace" not in result.stdout
+    assert "sesame" not in result.stdout
+
+
+def test_check_config_says_that_all_is_well(opssage):
+    """Nothing on stdout, a word on stderr."""
+    result = opssage("check-config")
+
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == "the configuration is in order\n"
+
+
+def test_a_faulty_configuration_stops_every_command(opssage, tmp_path):
+    """Exit code 3 and the fault, whatever the command."""
+    (tmp_path / "config.yaml").write_text("web: {port: many}\n")
+
+    result = opssage("incidents")
+
+    assert result.exit_code == 3
+    assert "web.port" in result.stderr

@@ -1,0 +1,167 @@
+import json
+
+import pytest
+
+ID = "019a0000-0000-7000-8000-000000000001"
+WEBHOOK = {"version": "4", "alerts": [{"labels": {"alertname": "A"}}]}
+PLAIN = {"alert_name": "A"}
+
+
+def receipt(**changes):
+    incident = {"incident_id": ID, "status": "pending", "url": f"/api/v1/incidents/{ID}"}
+    return {
+        "incidents": [incident],
+        "accepted": 1,
+        "duplicates": 0,
+        "rejected": [],
+        **changes,
+    }
+
+
+@pytest.fixture
+def send(opssage, httpserver, tmp_path):
+    """Send a document to the server by `opssage send`; returns click's result."""
+
+    def send(document, *words):
+        file = tmp_path / "alert.json"
+        file.write_text(document if isinstance(document, str) else json.dumps(document))
+        return opssage("send", file, "--url", httpserver.url_for(""), *words)
+
+    return send
+
+
+@pytest.mark.parametrize(
+    ("document", "door"), [(WEBHOOK, "webhooks/alertmanager"), (PLAIN, "alerts")]
+)
+def test_send_picks_the_door_by_the_shape_of_the_file(send, httpserver, document, door):
+    """A body with `alerts` is a webhook, any other object a plain alert."""
+    httpserver.expect_request(f"/api/v1/{door}", method="POST", json=document).respond_with_json(
+        receipt(), 202
+    )
+
+    result = send(document)
+
+    assert result.exit_code == 0, result.output
+    assert result.stdout == f"{ID}\tpending\t{httpserver.url_for(f'/api/v1/incidents/{ID}')}\n"
+
+
+def test_send_reads_stdin(opssage, httpserver):
+    """`-` stands for stdin."""
+    httpserver.expect_request("/api/v1/alerts", json=PLAIN).respond_with_json(receipt(), 202)
+
+    result = opssage("send", "-", "--url", httpserver.url_for(""), input=json.dumps(PLAIN))
+
+    assert result.exit_code == 0, result.output
+
+
+def test_send_passes_the_token_on(send, httpserver):
+    """--token becomes a bearer token."""
+    httpserver.expect_request(
+        "/api/v1/alerts", headers={"Authorization": "Bearer sesame"}
+    ).respond_with_json(receipt(), 202)
+
+    assert send(PLAIN, "--token", "sesame").exit_code == 0
+
+
+def test_send_wait_shows_the_diagnosis(send, httpserver, incident):
+    """The stages go to stderr, the diagnosis to stdout."""
+    httpserver.expect_request("/api/v1/alerts").respond_with_json(receipt(), 202)
+    httpserver.expect_oneshot_request(f"/api/v1/incidents/{ID}").respond_with_json(
+        incident(status="pending", diagnostic_report=None), headers={"ETag": '"1"'}
+    )
+    httpserver.expect_oneshot_request(
+        f"/api/v1/incidents/{ID}", headers={"If-None-Match": '"1"'}
+    ).respond_with_data(status=304)
+    httpserver.expect_request(f"/api/v1/incidents/{ID}").respond_with_json(incident())
+
+    result = send(PLAIN, "--wait")
+
+    assert result.exit_code == 0, result.output
+    assert "accepted" in result.stderr
+    assert "diagnosed" in result.stderr
+    assert "[E3] 12 log lines say access denied" in result.stdout
+
+
+def test_send_wait_tells_an_inconclusive_diagnosis_by_its_code(send, httpserver, incident):
+    """A script sees 10 when the evidence was not enough."""
+    httpserver.expect_request("/api/v1/alerts").respond_with_json(receipt(), 202)
+    httpserver.expect_request(f"/api/v1/incidents/{ID}").respond_with_json(
+        incident(report={"verdict": "insufficient_evidence"})
+    )
+
+    assert send(PLAIN, "--wait").exit_code == 10
+
+
+def test_send_wait_gives_up_after_the_timeout(send, httpserver, incident):
+    """A script sees 7, and the message says how far it came."""
+    httpserver.expect_request("/api/v1/alerts").respond_with_json(receipt(), 202)
+    httpserver.expect_request(f"/api/v1/incidents/{ID}").respond_with_json(
+        incident(status="context_collected", diagnostic_report=None)
+    )
+
+    result = send(PLAIN, "--wait", "--timeout", "0")
+
+    assert result.exit_code == 7
+    assert f"not diagnosed within 0 s: {ID} (context_collected)" in result.stderr
+
+
+def test_send_wait_as_json_is_the_incidents(send, httpserver, incident):
+    """--json gives what the API answered."""
+    httpserver.expect_request("/api/v1/alerts").respond_with_json(receipt(), 202)
+    httpserver.expect_request(f"/api/v1/incidents/{ID}").respond_with_json(incident())
+
+    assert json.loads(send(PLAIN, "--wait", "--json").stdout) == [incident()]
+
+
+def test_send_names_the_alerts_that_were_rejected(send, httpserver):
+    """The good ones are taken all the same."""
+    rejected = [{"index": 1, "reason": "alerts[1].startsAt: Missing data"}]
+    httpserver.expect_request("/api/v1/webhooks/alertmanager").respond_with_json(
+        receipt(rejected=rejected), 202
+    )
+
+    result = send(WEBHOOK)
+
+    assert result.exit_code == 0
+    assert result.stderr == "alert 1 rejected: alerts[1].startsAt: Missing data\n"
+
+
+def test_send_fails_when_no_alert_was_taken(send, httpserver):
+    """Nothing accepted is a failure."""
+    answer = receipt(incidents=[], accepted=0, rejected=[{"index": 0, "reason": "bad"}])
+    httpserver.expect_request("/api/v1/webhooks/alertmanager").respond_with_json(answer, 202)
+
+    assert send(WEBHOOK).exit_code == 1
+
+
+def test_send_tells_the_fields_of_a_problem(send, httpserver):
+    """What the server says of each field reaches the person."""
+    problem = {
+        "title": "Unprocessable Entity",
+        "status": 422,
+        "detail": "the alert has fields that cannot be taken",
+        "errors": {"json": {"severity": ["Not a string."], "labels": {"a": ["Too long."]}}},
+        "request_id": "r1",
+    }
+    httpserver.expect_request("/api/v1/alerts").respond_with_json(
+        problem, 422, content_type="application/problem+json"
+    )
+
+    result = send(PLAIN)
+
+    assert result.exit_code == 1
+    assert result.stderr.splitlines() == [
+        "Error: Unprocessable Entity (422): the alert has fields that cannot be taken",
+        "  json.severity: Not a string.",
+        "  json.labels.a: Too long.",
+        "  request id r1",
+    ]
+
+
+@pytest.mark.parametrize(("text", "why"), [("{", "is not JSON"), ("[]", "is not an alert")])
+def test_send_refuses_what_is_no_alert(send, text, why):
+    """A file of another kind is a wrong use."""
+    result = send(text)
+
+    assert result.exit_code == 2
+    assert why in result.stderr

@@ -1,0 +1,83 @@
+import socket
+
+import pytest
+
+from cli import ports, running
+from cli.commands.up import names_a_broker
+
+
+@pytest.fixture
+def free():
+    """Return the words that give both ports free values."""
+    return ("--port", ports.free(), "--flower-port", ports.free())
+
+
+def test_up_refuses_a_taken_port(opssage):
+    """Before anything starts, with the way out."""
+    port = ports.free()
+
+    with socket.create_server(("127.0.0.1", port)):
+        result = opssage("up", "--port", port)
+
+    assert result.exit_code == 1
+    assert f"port {port} on 127.0.0.1 is taken" in result.stderr
+    assert "--port" in result.stderr
+
+
+def test_up_does_not_choose_between_two_databases(opssage, free):
+    """A configured database and --postgres contradict each other."""
+    env = {"DATABASE_URL": "sqlite:///other.db"}
+
+    result = opssage("up", "--postgres", *free, env=env)
+
+    assert result.exit_code == 2
+    assert "--postgres excludes a configured database.url" in result.stderr
+
+
+def test_up_says_when_the_file_fixes_what_a_flag_should_change(opssage, tmp_path, free):
+    """Its processes read the file, so the flag would have no effect."""
+    (tmp_path / "config.yaml").write_text("web: {port: 8000}\n")
+
+    result = opssage("up", *free)
+
+    assert result.exit_code == 3
+    assert "web.port is fixed to 8000" in result.stderr
+    assert "${OPSSAGE_PORT}" in result.stderr
+
+
+def test_up_refuses_a_folder_in_use(opssage, tmp_path, free):
+    """Two stacks on one folder would spoil each other's data."""
+    with running.claimed(tmp_path / "data"):
+        result = opssage("up", *free)
+
+    assert result.exit_code == 1
+    assert "another opssage runs on" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("written", "variable", "named"),
+    [
+        ("{}", None, False),
+        ("broker: {url: '${OPSSAGE_BROKER_URL:-redis://127.0.0.1:6379/0}'}", None, False),
+        ("broker: {url: '${OPSSAGE_BROKER_URL:-redis://redis:6379/0}'}", None, True),
+        ("broker: {url: 'redis://127.0.0.1:6379/0'}", None, True),
+        ("{}", "redis://127.0.0.1:6379/0", True),
+    ],
+)
+def test_up_brings_a_broker_unless_one_is_named(tmp_path, monkeypatch, written, variable, named):
+    """A broker in file or environment is used, the default alone is not."""
+    file = tmp_path / "config.yaml"
+    file.write_text(written)
+    monkeypatch.delenv("OPSSAGE_BROKER_URL", raising=False)
+    if variable:
+        monkeypatch.setenv("OPSSAGE_BROKER_URL", variable)
+
+    assert names_a_broker(file) is named
+
+
+def test_demo_names_the_outages_there_are(opssage):
+    """A wrong name is a wrong use."""
+    result = opssage("demo", "--outage", "no-such-outage")
+
+    assert result.exit_code == 2
+    assert "crashloop" in result.stderr
