@@ -6,9 +6,9 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from opssage.log import get_logger
 from sqlalchemy import Connection, Engine, text
 
+from opssage.log import get_logger
 from store.engine import BEGIN_OPTION
 
 log = get_logger(__name__)

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 
 from flask import Blueprint, Response, jsonify
-from opssage.log import get_logger
 
 from opssage import metrics
+from opssage.log import get_logger
 
 log = get_logger(__name__)
 

@@ -16,6 +16,7 @@ from opssage.wire import canonical, parse_time
 MAX_LABELS = 64
 MAX_LABEL_CHARS = 4096
 MAX_TEXT_CHARS = 16_384
+_COUNTS = range(2**31)  # what an integer column holds
 
 
 class UnreadableError(ValueError):
@@ -49,7 +50,7 @@ class _Time(ma.fields.Field[datetime]):
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> datetime:
         try:
             return parse_time(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise ma.ValidationError("Not a time like 2026-11-23T03:00:00Z.") from None
 
 
@@ -205,7 +206,7 @@ def webhook_group(body: Any) -> AlertGroup:
         common_labels=_prose(body.get("commonLabels")),
         common_annotations=_prose(body.get("commonAnnotations")),
         external_url=_clean(str(body.get("externalURL") or "")),
-        truncated_alerts=truncated if isinstance(truncated, int) and truncated > 0 else 0,
+        truncated_alerts=truncated if type(truncated) is int and truncated in _COUNTS else 0,
     )
 
 

@@ -86,6 +86,7 @@ def test_a_repeat_opens_nothing_and_nudges_nobody(client, nudges):
         (firing() | {"labels": None}, "alerts[1].labels: Field may not be null."),
         (firing() | {"labels": {"a": 1}}, "alerts[1].labels.a: Not a string."),
         (firing() | {"startsAt": "noon"}, "alerts[1].startsAt: Not a time like"),
+        (firing() | {"startsAt": "0001-01-01T00:00:00+05:00"}, "alerts[1].startsAt: Not a time"),
         (firing() | {"status": "odd"}, "alerts[1].status: Must be one of: firing, resolved."),
         (firing(pod="a\0b"), "alerts[1].labels.pod: Holds a NUL character"),
         (firing(pod="\ud800"), "alerts[1].labels.pod: Holds a lone surrogate"),
@@ -103,6 +104,14 @@ def test_a_bad_alert_is_named_and_its_mates_pass(client, store, bad, reason):
     (rejected,) = answer.json["rejected"]
     assert rejected["index"] == 1
     assert rejected["reason"].startswith(reason)
+
+
+@pytest.mark.parametrize("odd", [True, -1, "3", 10**12, None])
+def test_an_odd_count_of_truncated_alerts_is_no_count(client, odd):
+    """The envelope is the sender's; what it gets wrong costs no alert."""
+    answer = client.post(WEBHOOK, json=webhook(firing()) | {"truncatedAlerts": odd})
+
+    assert answer.json["accepted"] == 1
 
 
 def test_prose_that_cannot_be_stored_is_replaced(client, store):
