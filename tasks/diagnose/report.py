@@ -18,8 +18,9 @@ from tasks.diagnose.coverage import Gap
 from tasks.diagnose.hypotheses import Weighed, rest_of
 from tasks.diagnose.knowledge import known_actions, known_checks
 from tasks.diagnose.scene import Scene
+from tasks.diagnose.signals.finding import deviates
 from tasks.diagnose.structure import Factor
-from tasks.diagnose.timeline import course, propagation
+from tasks.diagnose.timeline import course, propagation, spread
 from tasks.diagnose.verdict import Decision
 from tasks.diagnose.wording import chance, cited, clock, filled, first_filled, for_people, names_of
 
@@ -30,9 +31,11 @@ weights, wording. Then two reports that differ can be told apart by their engine
 
 _MOST_HYPOTHESES = 8
 _MOST_STEPS = 20
+_MOST_VICTIMS = 5
 _MOST_REJECTED = 3
 _MOST_CHECKS = 8
 _MOST_IDS = 5  # of one finding
+_WORTH_A_LEAD = 0.05
 _NEIGHBOUR = 0.02  # a hypothesis this probable is worth a check
 
 
@@ -87,9 +90,8 @@ def _title(each: Weighed) -> str:
 def _root_cause(material: Material) -> str:
     decision, found = material.decision, material.found
     if found:
-        victims = material.path[1:]
-        spread = f"; it spreads to {', '.join(victims)}" if victims else ""
-        return f"{_title(found)}{_when(material.scene, found.component)}{spread}."
+        when = _when(material.scene, found.component)
+        return f"{_title(found)}{when}{_victims(material.path[1:])}."
     if decision.best and decision.verdict is Verdict.HEALTHY:
         return f"{_title(decision.best)}."
     return " ".join(_lead(material))
@@ -105,13 +107,22 @@ def _when(scene: Scene, component: str) -> str:
     return f"; since {clock(onset)}" if onset else ""
 
 
+def _victims(names: Sequence[str]) -> str:
+    if not names:
+        return ""
+    more = len(names) - _MOST_VICTIMS
+    others = f" and {more} more" if more > 0 else ""
+    return f"; it spreads to {', '.join(names[:_MOST_VICTIMS])}{others}"
+
+
 def _lead(material: Material) -> Iterator[str]:
     best = material.decision.best
     yield "Not enough evidence to name a cause."
-    if best:
-        yield f"Strongest lead: {_title(best)} (probability {chance(best.probability)})."
+    if best is None or best.probability < _WORTH_A_LEAD:
+        best = None
+        yield "Nothing beyond the alerts themselves points to one."
     else:
-        yield "Nothing beyond the alerts themselves was seen."
+        yield f"Strongest lead: {_title(best)} (probability {chance(best.probability)})."
     missing = [each.statement for each in material.gaps]
     if missing:
         yield f"Missing: {'; '.join(missing)}."
@@ -132,7 +143,11 @@ def _told(material: Material) -> tuple[Finding, ...]:
     weighing = [factor.finding for factor in best.factors] if best else []
     path = material.path
     others = sorted(
-        (each for each in material.scene.findings if each.component in path or not best),
+        (
+            each
+            for each in material.scene.findings
+            if deviates(each) and (each.component in path or not best)
+        ),
         key=lambda each: -each.strength,
     )
     chosen: list[Finding] = []
@@ -143,7 +158,7 @@ def _told(material: Material) -> tuple[Finding, ...]:
 
 
 def _conclusion(material: Material) -> Iterator[str]:
-    best, path = material.decision.best, material.path
+    best = material.decision.best
     if best is None:
         return
     ids = [each.evidence_id for each in _citations(best.supports)]
@@ -153,8 +168,7 @@ def _conclusion(material: Material) -> Iterator[str]:
         "unknown here",
         tuple(dict.fromkeys(ids))[:_MOST_IDS],
     )
-    if len(path) > 1:
-        yield f"The fault spreads along {' → '.join(path)}"
+    yield from spread(material.scene, material.path)
     for each in [other for other in material.ranked[1:] if other.refutes][:_MOST_REJECTED]:
         against = each.refutes[0]
         yield cited(

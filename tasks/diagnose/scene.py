@@ -20,8 +20,6 @@ class Where(StrEnum):
     """On other components, complaining of it."""
     CALLERS = "callers"
     """On components that call it, complaining of nobody in particular."""
-    CALLEES = "callees"
-    """On components it calls."""
     COMPLAINTS = "complaints"
     """On the component, complaining of others."""
     PODS = "pods"
@@ -114,8 +112,6 @@ class Scene:
     def _places(self, component: str, where: Where) -> tuple[str, ...]:
         if where is Where.CALLERS:
             return self.callers.get(component, ())
-        if where is Where.CALLEES:
-            return self.calls.get(component, ())
         if where is Where.PODS:
             return self.hosted.get(component, ())
         return (component,)

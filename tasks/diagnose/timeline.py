@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 
 from opssage.diagnosis import Finding
 from tasks.diagnose.scene import Scene
-from tasks.diagnose.signals.finding import fails
+from tasks.diagnose.signals.finding import fails, in_order
 from tasks.diagnose.wording import cited, clock
 
 _LAST = datetime.max.replace(tzinfo=UTC)
 _MOST_IDS = 5
+_MOST_STEPS = 6
 
 
 def propagation(scene: Scene, root: str) -> tuple[str, ...]:
@@ -28,6 +29,17 @@ def propagation(scene: Scene, root: str) -> tuple[str, ...]:
         key=lambda each: (distance[each], scene.onsets.get(each, _LAST), each),
     )
     return (root, *victims)
+
+
+def spread(scene: Scene, path: Sequence[str]) -> Iterator[str]:
+    """Yield each step of the way from the root to a victim, with what the victim shows."""
+    for victim in path[1 : _MOST_STEPS + 1]:
+        nearer = (*scene.calls.get(victim, ()), *scene.nodes.get(victim, ()))
+        source = next((each for each in path if each in nearer), path[0])
+        complaints = [each for each in scene.complaints.get(victim, ()) if each.about == source]
+        telling = complaints or [each for each in scene.own.get(victim, ()) if fails(each)]
+        ids = in_order(one for each in telling for one in each.evidence_ids)
+        yield cited(f"It spreads from {source} to {victim}", ids[:_MOST_IDS])
 
 
 def course(findings: Sequence[Finding]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from opssage.diagnosis import Finding
 from opssage.evidence import Evidence, EvidenceKind
@@ -48,7 +49,7 @@ def logs(case: Case) -> Iterator[Finding]:
                 strength,
                 _statement(item, component),
                 [item],
-                onset_at=time_of(item.data.get("first_at")),
+                onset_at=_onset(item),
                 about=hit.about,
                 details=hit.details,
             )
@@ -76,6 +77,11 @@ def _appeared(item: Evidence) -> float:
         strength = 0.5 + 0.5 * ramp(factor, _SURGE, _FULL_SURGE)
     quiet = str(item.data.get("level") or "").lower() in _QUIET_LEVELS
     return strength * _QUIET if quiet else strength
+
+
+def _onset(item: Evidence) -> datetime | None:
+    """Return when the lines began; of lines that only multiplied nobody knows when they did."""
+    return None if item.data.get("count_before") else time_of(item.data.get("first_at"))
 
 
 def _lines(item: Evidence) -> list[str]:

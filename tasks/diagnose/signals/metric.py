@@ -5,14 +5,15 @@ was the usual false root cause in published comparisons of metric scoring.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import median
 
 from opssage.diagnosis import Finding
 from opssage.evidence import Evidence
 from tasks.diagnose.case import Case
 from tasks.diagnose.component import kind_of, label_of
 from tasks.diagnose.signals.finding import finding
-from tasks.diagnose.signals.reading import Reading, quantity, ramp, read
+from tasks.diagnose.signals.reading import Reading, base_of, quantity, ramp, read
 
 _AT_THE_FLOOR = 0.4
 _WITHOUT_BASELINE = 0.7  # a rise that cannot be compared with anything
@@ -103,8 +104,8 @@ def rises(case: Case) -> Iterator[Finding]:
     """Find what rose above its floor."""
     for row in RISES:
         for item in case.metrics(row.reads):
-            reading = read(item, case.onset)
             component = _component(case, item, row)
+            reading = _against_siblings(case, row, component, read(item, case.onset))
             if reading and component and (strength := _strength(row, reading)):
                 yield finding(
                     row.signal,
@@ -151,6 +152,20 @@ def serving(case: Case) -> Iterator[Finding]:
 
 def _component(case: Case, item: Evidence, row: Rise) -> str | None:
     return case.names.node(item.subject) if row.on_node else case.component(item)
+
+
+def _against_siblings(
+    case: Case, row: Rise, component: str | None, reading: Reading | None
+) -> Reading | None:
+    """Give a series without a baseline that of its siblings: new pods compare with old ones."""
+    if reading is None or reading.base is not None or not row.compares:
+        return reading
+    bases = [
+        base
+        for item in case.metrics(row.reads)
+        if _component(case, item, row) == component and (base := base_of(item)) is not None
+    ]
+    return replace(reading, base=median(bases)) if bases else reading
 
 
 def _called(case: Case, item: Evidence, component: str) -> str | None:

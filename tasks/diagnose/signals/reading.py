@@ -39,9 +39,14 @@ def read(item: Evidence, onset: datetime) -> Reading | None:
         level=level,
         peak=max(values, default=level) if peak is None else peak,
         last=level if last is None else last,
-        base=_number(item.data.get("before") or {}, "median"),
+        base=base_of(item),
         onset_at=own_onset,
     )
+
+
+def base_of(item: Evidence) -> float | None:
+    """Return the median of a metric's baseline; None when it has none."""
+    return _number(item.data.get("before") or {}, "median")
 
 
 def values_since(item: Evidence, start: datetime) -> list[float]:

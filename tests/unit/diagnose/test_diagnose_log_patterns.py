@@ -140,6 +140,11 @@ def test_log_line_that_multiplied_is_a_finding():
     assert read("JWT signature verification failed", before=6, after=60)[0].strength == 1.0
 
 
+def test_log_line_that_multiplied_does_not_date_the_trouble():
+    """The first of lines that came before onset too is no beginning of anything."""
+    assert read("JWT signature verification failed", before=6, after=60)[0].onset_at is None
+
+
 def test_log_line_at_info_level_is_weaker_than_an_error():
     """The level the program gave its line counts."""
     loud, quiet = (read("permission denied", level=level)[0] for level in ("error", "info"))

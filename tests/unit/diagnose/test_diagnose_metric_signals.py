@@ -70,6 +70,18 @@ def test_metric_that_was_high_before_is_weaker_than_one_that_rose():
     assert always.strength < rose.strength
 
 
+def test_new_pod_is_compared_with_the_pods_before_it():
+    """After a rollout the old pods' use is the baseline of the new ones."""
+    old, new = ({**WEB, "pod": f"web-{name}-xk4nm"} for name in ("6c5d7f8b9d", "7f9c8d6b5f"))
+    before = metric("memory_usage", old, GIB, GIB)
+
+    same = findings(before, metric("memory_usage", new, None, GIB))
+    more = findings(before, metric("memory_usage", new, None, 4 * GIB))
+
+    assert "metric.memory_rise" not in same
+    assert more["metric.memory_rise"].strength == 1.0
+
+
 def test_metric_onset_is_the_series_own():
     """A finding begins when its series left the baseline."""
     found = findings(metric("error_ratio", service("web"), 0, 0.4, onset=75))

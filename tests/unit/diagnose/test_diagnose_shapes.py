@@ -100,6 +100,11 @@ def test_cascade_names_the_service_that_the_others_call():
         "service/order-service",
         "service/payment-service",
     )
+    spread = [each for each in report.reasoning_steps if each.startswith("It spreads from")]
+    assert [each.partition(" [")[0] for each in spread] == [
+        "It spreads from service/auth-service to service/order-service",
+        "It spreads from service/auth-service to service/payment-service",
+    ]
 
 
 @pytest.mark.parametrize("order", list(permutations(range(4)))[::5])
@@ -143,6 +148,18 @@ def test_report_is_the_same_to_the_byte_whatever_the_order_of_evidence(shape):
     ]
 
     assert reports[0] == reports[1] == reports[2]
+
+
+def test_report_does_not_depend_on_which_of_two_equal_lines_came_first():
+    """Two lines of one template that name different objects are told in the same words."""
+    lines = [
+        replace(line, data={**line.data, "template": "secret <*> not found"})
+        for line in (log("web", 'secret "a" not found'), log("web", 'secret "b" not found'))
+    ]
+
+    first, second = (diagnosed(*each) for each in (lines, lines[::-1]))
+
+    assert first.hypotheses[0].title == second.hypotheses[0].title
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -95,6 +95,33 @@ def test_fault_that_explains_none_of_the_alerts_is_less_probable():
     )
 
 
+def test_suffering_callers_speak_for_the_service_they_call():
+    """A fault that its callers feel is more probable than one that nobody else notices."""
+    failing = [alert("A", service="back"), errors("back"), log("back", "panic: boom")]
+    calls = {"front": ("back",)}
+
+    alone, felt = (
+        hypothesis(diagnosed(*evidence, calls=calls), "service/back")
+        for evidence in (failing, [*failing, errors("front", onset=30)])
+    )
+
+    assert felt.probability > alone.probability
+    assert any("its caller front suffers" in each.statement for each in felt.supports)
+
+
+def test_victim_behind_a_service_that_shows_nothing_is_reached():
+    """The way from root to victim may lead over a service that was not measured."""
+    report = diagnosed(
+        alert("A", service="front"),
+        errors("front", onset=30),
+        errors("back"),
+        log("back", "x509: certificate has expired"),
+        calls=CHAIN,
+    )
+
+    assert report.propagation == ("service/back", "service/front")
+
+
 def test_circle_of_calls_is_survived():
     """Services that call each other do not send the search round for ever."""
     circle = {"front": ("back",), "back": ("front",)}

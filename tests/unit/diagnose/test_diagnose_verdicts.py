@@ -2,6 +2,7 @@ import pytest
 from unit.diagnose.evidence_factory import (
     ALL_ANSWERED,
     alert,
+    context,
     diagnosed,
     errors,
     log,
@@ -12,6 +13,9 @@ from unit.diagnose.evidence_factory import (
 
 from opssage.diagnosis import Verdict
 from opssage.evidence import SourceReport, SourceStatus
+from opssage.knowledge import EnhancedContext
+from opssage.settings import DiagnoseSettings
+from tasks.diagnose import diagnose
 
 WEB = alert("ErrorsHigh", namespace="shop", service="web")
 ABOVE = {"op": ">", "value": 0.05}
@@ -58,6 +62,23 @@ def test_calm_signal_beside_a_deviation_is_not_healthy():
     assert report.verdict is not Verdict.HEALTHY
 
 
+def test_calm_signal_beside_a_deviation_is_not_healthy_at_any_bar():
+    """No setting turns a deviation into health."""
+    slight = metric("error_ratio", service("web"), 0, 0.021)
+    evidence = context(WEB, own_signal(0.02), slight)
+
+    report = diagnose(evidence, EnhancedContext(), DiagnoseSettings(min_confidence=0.0))
+
+    assert report.verdict is not Verdict.HEALTHY
+
+
+def test_one_series_over_the_threshold_is_enough_against_health():
+    """An alert with a calm and a crossing series is right about the crossing one."""
+    report = diagnosed(WEB, own_signal(0.02), own_signal(0.4))
+
+    assert report.verdict is Verdict.INSUFFICIENT_EVIDENCE
+
+
 def test_alerts_are_healthy_only_when_each_signal_was_read():
     """One calm signal says nothing of the alert on another service."""
     report = diagnosed(WEB, alert("ErrorsHigh", namespace="shop", service="api"), own_signal(0.02))
@@ -79,7 +100,7 @@ def test_weak_evidence_is_told_as_a_lead():
 
 @pytest.mark.parametrize("status", [SourceStatus.FAILED, SourceStatus.NOT_CONFIGURED])
 def test_source_that_told_nothing_lowers_confidence(status):
-    """The same evidence is worth less when a source failed or is not there, and the report says so."""
+    """The same evidence is worth less when a source told nothing, and the report says so."""
     evidence = [WEB, errors("web"), rollout("web")]
     missing = SourceReport(source="loki", status=status, query="{app='web'}", error="HTTP 503")
 
