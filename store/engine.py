@@ -49,7 +49,6 @@ def create(settings: DatabaseSettings, folder: Path) -> Engine:
             url,
             pool_pre_ping=True,
             pool_recycle=1800,
-            executemany_mode="values_plus_batch",  # a group's alerts in one round trip
             connect_args={
                 "connect_timeout": 3,
                 "tcp_user_timeout": 10_000,

@@ -111,6 +111,7 @@ class _Placement:
         self._firing: dict[str, Row[Any]] = {}
         self._targets: dict[UUID, _Target] = {}
         self._of_group: _Target | None = None
+        self._previous_id: UUID | None = None
         self._rows: dict[AlertKey, dict[str, Any]] = {}
         self._accepted = 0
 
@@ -126,27 +127,25 @@ class _Placement:
             self._known[row.fingerprint, row.starts_at] = row
             if row.is_open and row.status == AlertStatus.FIRING:
                 self._firing[row.fingerprint] = row
+        self._read_targets(connection)
+
+    def _read_targets(self, connection: Connection) -> None:
         known = sorted({row.incident_id for row in self._known.values() if row.incident_id})
-        identity = {
-            "sender": group.sender,
-            "receiver": group.receiver,
-            "group_key": self._group_key,
-        }
-        candidates = (
-            connection.execute(_OF_GROUP_OR_KNOWN, {**identity, "known": known})
-            if known
-            else connection.execute(_OF_GROUP, identity)
-        )
-        for row in candidates:
-            target = _Target(
-                incident_id=row.incident_id,
-                status=Status(row.status),
-                severity=row.severity,
-                starts_at=parse_time(row.alert_input["timestamp"]),
-            )
-            self._targets[row.incident_id] = target
-            if row.is_group:
-                self._of_group = target
+        if known:
+            for row in connection.execute(_OF_ALERTS, {"known": known}):
+                self._targets[row.incident_id] = _target(row)
+        newest = connection.execute(
+            _NEWEST_OF_GROUP,
+            {
+                "sender": self._group.sender,
+                "receiver": self._group.receiver,
+                "group_key": self._group_key,
+            },
+        ).first()
+        if newest and newest.resolved_at is None:
+            self._of_group = self._targets.setdefault(newest.incident_id, _target(newest))
+        elif newest:
+            self._previous_id = newest.incident_id
 
     def place(self) -> None:
         """Decide for each alert, in an order that does not depend on the sender's."""
@@ -209,7 +208,8 @@ class _Placement:
         """Write incidents first, then all alerts in one statement."""
         for target in self._targets.values():
             if target.opened:
-                connection.execute(_INSERT_INCIDENT, _opening(self._group, self._group_key, target))
+                opening = _opening(self._group, self._group_key, target, self._previous_id)
+                connection.execute(_INSERT_INCIDENT, opening)
             elif target.joined:
                 _join(connection, self._group, target)
         connection.execute(_UPSERT_ALERTS[connection.dialect.name], list(self._rows.values()))
@@ -234,6 +234,15 @@ class _Placement:
             accepted=self._accepted,
             duplicates=len(self._group.alerts) - self._accepted,
         )
+
+
+def _target(row: Row[*tuple[Any, ...]]) -> _Target:
+    return _Target(
+        incident_id=row.incident_id,
+        status=Status(row.status),
+        severity=row.severity,
+        starts_at=parse_time(row.alert_input["timestamp"]),
+    )
 
 
 def stored_group_key(group_key: str) -> str:
@@ -282,38 +291,24 @@ _KNOWN_ALERTS = (
     )
 )
 
-_is_group = and_(
-    incidents.c.group_key == bindparam("group_key"),
-    incidents.c.receiver == bindparam("receiver"),
-    incidents.c.sender == bindparam("sender"),
-    incidents.c.resolved_at.is_(None),
-)
-_CANDIDATES = select(
+_TARGETS = select(
     incidents.c.incident_id,
     incidents.c.status,
     incidents.c.severity,
     incidents.c.alert_input,
-    _is_group.label("is_group"),
-).order_by(incidents.c.created_at)
-_OF_GROUP = _CANDIDATES.where(_is_group)
-_OF_GROUP_OR_KNOWN = _CANDIDATES.where(
-    or_(_is_group, incidents.c.incident_id.in_(bindparam("known", expanding=True)))
+    incidents.c.resolved_at,
 )
-
-_earlier = incidents.alias("earlier")
-_PREVIOUS = (
-    select(_earlier.c.incident_id)
-    .where(
-        _earlier.c.group_key == bindparam("same_group_key"),
-        _earlier.c.receiver == bindparam("same_receiver"),
-        _earlier.c.sender == bindparam("same_sender"),
+_OF_ALERTS = _TARGETS.where(incidents.c.incident_id.in_(bindparam("known", expanding=True)))
+_NEWEST_OF_GROUP = (
+    _TARGETS.where(
+        incidents.c.group_key == bindparam("group_key"),
+        incidents.c.receiver == bindparam("receiver"),
+        incidents.c.sender == bindparam("sender"),
     )
-    .order_by(_earlier.c.created_at.desc())
+    .order_by(incidents.c.created_at.desc())
     .limit(1)
-    .scalar_subquery()
 )
 _INSERT_INCIDENT = insert(incidents).values(
-    previous_id=_PREVIOUS,
     status=Status.PENDING.value,
     created_at=database_now(),
     updated_at=database_now(),
@@ -321,12 +316,15 @@ _INSERT_INCIDENT = insert(incidents).values(
 )
 
 
-def _opening(group: AlertGroup, group_key: str, target: _Target) -> dict[str, Any]:
-    identity = {"sender": group.sender, "receiver": group.receiver, "group_key": group_key}
+def _opening(
+    group: AlertGroup, group_key: str, target: _Target, previous_id: UUID | None
+) -> dict[str, Any]:
     return {
         "incident_id": target.incident_id,
-        **identity,
-        **{f"same_{name}": value for name, value in identity.items()},
+        "previous_id": previous_id,
+        "sender": group.sender,
+        "receiver": group.receiver,
+        "group_key": group_key,
         "truncated_alerts": group.truncated_alerts,
         **_shown_by(group, lead_alert(target.joined)),
     }
@@ -386,7 +384,8 @@ def _upsert_alerts(insert_into: Any) -> Any:
             "last_seen_at": statement.excluded.last_seen_at,
             "deliveries": alerts.c.deliveries + 1,
         },
-    )
+        # returning anything makes SQLAlchemy send all rows in one statement
+    ).returning(alerts.c.fingerprint)
 
 
 # both databases spell ON CONFLICT alike, but the two inserts have no common type

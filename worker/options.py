@@ -69,7 +69,6 @@ _FIXED: dict[str, Any] = {
     "worker_cancel_long_running_tasks_on_connection_loss": False,
     "worker_soft_shutdown_timeout": 30.0,
     "worker_send_task_events": True,
-    "task_send_sent_event": True,
     "worker_hijack_root_logger": False,
     "enable_utc": True,
     "timezone": "UTC",

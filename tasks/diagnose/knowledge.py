@@ -1,10 +1,12 @@
 """What enrich knows, added to a report. It never makes or moves a hypothesis."""
 
+import re
 from collections.abc import Iterator
 
 from opssage.diagnosis import Action
 from opssage.knowledge import EnhancedContext
 
+_GRADED = re.compile(r"(?P<risk>low|medium|high) risk: ", re.IGNORECASE)
 _MOST_ACTIONS = 3
 _MOST_PASSAGES = 2
 _MOST_INCIDENTS = 1
@@ -13,7 +15,17 @@ _MOST_INCIDENTS = 1
 def known_actions(enhanced: EnhancedContext) -> Iterator[Action]:
     """Yield what runbooks say to do and what past incidents were advised, with that source."""
     for text in enhanced.contextual_enrichment.known_remediation_actions[:_MOST_ACTIONS]:
-        yield Action(action=f"{text} (from runbooks and similar incidents)", risk="medium")
+        risk, told = _graded(text)
+        yield Action(action=f"{told} (from runbooks and similar incidents)", risk=risk)
+
+
+def _graded(text: str) -> tuple[str, str]:
+    """Split `Low risk: do this` into its risk and what to do; what says none is medium."""
+    graded = _GRADED.match(text)
+    if graded is None:
+        return "medium", text
+    told = text[graded.end() :]
+    return graded["risk"].lower(), told[:1].upper() + told[1:]
 
 
 def known_checks(enhanced: EnhancedContext) -> Iterator[str]:

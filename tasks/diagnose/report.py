@@ -102,7 +102,8 @@ def _when(scene: Scene, component: str) -> str:
     for each in scene.findings:
         if each.signal == "change.rollout_before_onset" and each.component == component:
             told = each.details
-            return f"; it began {told['lead']} s after the {told['change']} at {told['changed_at']}"
+            lead = "right" if told["lead"] == "0" else f"{told['lead']} s"
+            return f"; it began {lead} after the {told['change']} at {told['changed_at']}"
     onset = scene.onsets.get(component)
     return f"; since {clock(onset)}" if onset else ""
 
