@@ -23,15 +23,19 @@ def _expression(rule: Mapping[str, Any]) -> str:
 
 def _rule_labels(document: Mapping[str, Any], alert: Mapping[str, Any]) -> dict[str, str]:
     """Return an alert's labels inside Prometheus, without the external ones."""
-    rule = document["rules"][alert["rule"]]
-    return {"alertname": alert["rule"], **alert["labels"], **rule["labels"]}
-
-
-def _annotations(rule: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, str]:
-    """Return a rule's annotations with the alert's labels put in."""
+    own = alert["labels"]
     return {
-        name: _LABEL_IN_TEXT.sub(lambda found: labels.get(found[1], ""), " ".join(text.split()))
-        for name, text in rule["annotations"].items()
+        **own,
+        **_filled(document["rules"][alert["rule"]]["labels"], own),
+        "alertname": alert["rule"],
+    }
+
+
+def _filled(templates: Mapping[str, str], labels: Mapping[str, str]) -> dict[str, str]:
+    """Return a rule's labels or annotations with the labels of an alert put in."""
+    return {
+        name: _LABEL_IN_TEXT.sub(lambda found: labels.get(found[1], ""), text)
+        for name, text in templates.items()
     }
 
 
@@ -71,7 +75,7 @@ def rule_groups(document: Mapping[str, Any], now: int) -> list[dict[str, Any]]:
             "alerts": [
                 {
                     "labels": (labels := _rule_labels(document, alert)),
-                    "annotations": _annotations(rule, labels),
+                    "annotations": _filled(rule["annotations"], labels),
                     "state": "firing",
                     "activeAt": _time(now + alert["starts_at"] - rule["for"]),
                     "value": "1e+00",
@@ -122,7 +126,7 @@ def _delivered(document: Mapping[str, Any], alert: Mapping[str, Any], now: int) 
     return {
         "status": "firing",
         "labels": dict(sorted(labels.items())),
-        "annotations": dict(sorted(_annotations(rule, labels).items())),
+        "annotations": dict(sorted(_filled(rule["annotations"], labels).items())),
         "startsAt": _time(now + alert["starts_at"]),
         "endsAt": _NEVER,
         "generatorURL": f"{_PROMETHEUS_URL}/graph?g0.expr={query}&g0.tab=1",

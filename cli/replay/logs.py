@@ -23,7 +23,7 @@ class Stream:
 
 def streams(document: Mapping[str, Any], pods: Sequence[Pod], now: int) -> Iterator[Stream]:
     """Return every pod's streams; `now` is in unix seconds."""
-    for spec in document["logs"]:
+    for spec in document.get("logs", ()):
         for pod in pods:
             if pod.workload == spec["workload"] and _concerns(spec, pod):
                 lines = sorted(

@@ -135,11 +135,16 @@ def pod_things(pod: Pod, times: Numbers, now: float) -> Iterator[Thing]:
         chance=pod.name,
         **life,
     )
+    yield from _states(pod)
+
+
+def _states(pod: Pod) -> Iterator[Thing]:
+    """Return why the container waits and was terminated, each while kube-state-metrics says so."""
     for kind in ("waiting", "terminated"):
-        for state in settings.get(kind, ()):
+        for state in pod.settings.get(kind, ()):
             yield Thing(
                 kind=kind,
-                fields={**fields, "reason": state["reason"]},
+                fields={**pod.fields, "reason": state["reason"]},
                 since=state.get("since"),
                 until=state.get("until", pod.until),
             )

@@ -13,6 +13,8 @@ from cli.replay.loki_api import LokiApi
 from cli.replay.prometheus_api import PrometheusApi
 from cli.replay.recording import Recording, load
 
+_POLL_SECONDS = 0.05  # how long `stop` may take to be noticed
+
 
 def create_app(recording: Recording, now: datetime) -> Flask:
     """Return a WSGI application over a recording whose alert arrives at `now`."""
@@ -61,6 +63,8 @@ def serve(
     recording = outage if isinstance(outage, Recording) else load(outage)
     app = create_app(recording, now)
     server = make_server(host, port, app, threaded=True, request_handler=_Quiet)
-    thread = threading.Thread(target=server.serve_forever, name="replay", daemon=True)
+    thread = threading.Thread(
+        target=server.serve_forever, args=(_POLL_SECONDS,), name="replay", daemon=True
+    )
     thread.start()
     return Served(server, thread)

@@ -17,7 +17,8 @@ HISTORY_SECONDS = 4500
 
 def test_a_rule_that_fires_ends_as_a_diagnosis_of_the_faulty_service(tmp_path):
     """Back-filled fault → rule fires → webhook → a diagnosis that names the service."""
-    root = unpacked(tmp_path, "prometheus", "prometheus-alertmanager")
+    packages = ("prometheus", "prometheus-alertmanager", "promtool")
+    root = unpacked(tmp_path, packages, ("prometheus", "promtool", "prometheus-alertmanager"))
     recording = load("auth-cascade")
     capture = recording.at(datetime.now(UTC))
     prometheus = RealPrometheus(root, tmp_path)

@@ -112,7 +112,7 @@ def _differing_points(real: Any, ours: Any) -> list[str]:
 def _same(wanted: float, got: float) -> bool:
     if math.isnan(wanted) or math.isnan(got):
         return math.isnan(wanted) and math.isnan(got)
-    return math.isclose(wanted, got, rel_tol=TOLERANCE, abs_tol=1e-12)
+    return math.isclose(wanted, got, rel_tol=TOLERANCE)
 
 
 def grids(pair: Pair) -> list[tuple[str, dict[str, str]]]:

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import socket
 import subprocess
 import time
 import urllib.error
@@ -15,6 +14,7 @@ from typing import Any, Self
 
 import pytest
 
+from cli import ports
 from cli.replay.series import NAME, Series
 
 
@@ -56,7 +56,9 @@ class RealPrometheus:
         """Take the unpacked binaries and a folder for data."""
         self._bin, self._folder = root / "usr" / "bin", folder
         self._process: subprocess.Popen[bytes] | None = None
-        self.url = ""
+        self._port = ports.free()
+        self._config = "{}\n"
+        self.url = f"http://127.0.0.1:{self._port}"
 
     def load(self, lines: Iterable[str]) -> int:
         """Make storage blocks of OpenMetrics lines; returns how many samples were taken."""
@@ -74,14 +76,20 @@ class RealPrometheus:
         rows = [line.split() for line in done.stdout.splitlines() if line[:2] == "01"]
         return sum(int(row[4]) for row in rows)
 
+    def configure(self, rules: str, alertmanager_url: str) -> None:
+        """Give it alerting rules and where to send what fires, before it is started."""
+        (self._folder / "rules.yml").write_text(rules)
+        target = alertmanager_url.removeprefix("http://")
+        self._config = (
+            "global: {evaluation_interval: 2s, external_labels: {cluster: lab}}\n"
+            "rule_files: [rules.yml]\n"
+            f"alerting: {{alertmanagers: [{{static_configs: [{{targets: ['{target}']}}]}}]}}\n"
+        )
+
     def __enter__(self) -> Self:
         """Start it and wait until it is ready."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
         config = self._folder / "prometheus.yml"
-        config.write_text("{}\n")
-        self.url = f"http://127.0.0.1:{port}"
+        config.write_text(self._config)
         with (self._folder / "prometheus.log").open("wb") as log:
             self._process = subprocess.Popen(
                 [
@@ -89,7 +97,8 @@ class RealPrometheus:
                     f"--config.file={config}",
                     f"--storage.tsdb.path={self._folder / 'tsdb'}",
                     "--storage.tsdb.retention.time=100y",
-                    f"--web.listen-address=127.0.0.1:{port}",
+                    "--rules.alert.resend-delay=1s",  # the first send finds no Alertmanager yet
+                    f"--web.listen-address=127.0.0.1:{self._port}",
                 ],
                 stdout=log,
                 stderr=log,

@@ -100,10 +100,13 @@ def between_vectors(
     Raises EvaluationError when a label set of the one side is not unique.
     """
     many, one = (right, left) if matching.many == "right" else (left, right)
+    if not (many and one):
+        return []
     side = "left" if matching.many == "right" else "right"
+    anything = somewhere(stacked(many)[1])
     ones = grouped(one, matching.key)
     for key, columns in ones.items():
-        _check_unique(key, columns, side)
+        _check_unique(key, columns, side, anything)
     names_result = operator in COMPARISON and not as_bool
     found: dict[Labels, Vector] = {}
     for first, second in _pairs(many, ones, matching):
@@ -125,11 +128,11 @@ def _pairs(
                 yield first, second
 
 
-def _check_unique(key: Labels, columns: Sequence[Column], side: str) -> None:
-    """Refuse two columns of the one side that are present at the same step."""
+def _check_unique(key: Labels, columns: Sequence[Column], side: str, anything: Mask) -> None:
+    """Refuse two columns of the one side present at a step where the other has anything."""
     for index, column in enumerate(columns):
         for earlier in columns[:index]:
-            if (column.present & earlier.present).any():
+            if (column.present & earlier.present & anything).any():
                 raise EvaluationError(
                     f"found duplicate series for the match group {written(key)} on the {side} "
                     f"hand-side of the operation: [{written(column.labels)}, "

@@ -73,7 +73,7 @@ def _extrapolated(windows: Windows, *, counter: bool, per_second: bool) -> Answe
     result = values[last] - values[first]
     if counter:
         resets = _resets(values)
-        result = result + resets[last] - resets[first]
+        result = result + (resets[last] - resets[first])
     sampled = np.where(enough, (times[last] - times[first]) / 1000, 1.0)
     between = sampled / np.maximum(windows.count - 1, 1)
     to_start = (times[first] - windows.left) / 1000
