@@ -5,7 +5,6 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx2 as httpx
 import redis
@@ -17,7 +16,6 @@ from worker import app as engine_room
 
 _TIMEOUT_SECONDS = 5.0
 _PING_SECONDS = 2.0
-_DEFAULT_PASSWORD = "opssage_dev"  # noqa: S105 (docker-compose.yml's, which this warns about)
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -73,7 +71,7 @@ def _database(settings: Settings) -> Answer:
 
 
 def _password(settings: Settings) -> Answer:
-    if urlsplit(settings.database.url or "").password == _DEFAULT_PASSWORD:
+    if settings.database.has_default_password:
         return Level.WARN, "the database has the default password"
     return Level.OK, "not a default one"
 

@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 
+from opssage.errors import SettingsError
 from opssage.settings import DatabaseSettings
 
 BEGIN_OPTION = "sqlite_begin"
@@ -22,14 +23,16 @@ def normalise(url: str | None, folder: Path) -> URL:
     """Return the URL with its driver named and its query kept; unset means SQLite.
 
     SQLAlchemy 2.1 reads a bare `postgresql://` as psycopg 3 and does not know `postgres://`.
-    A relative SQLite path is taken from `folder`.
+    A relative SQLite path is taken from `folder`. Raises SettingsError for SQLite in memory.
     """
     parsed = make_url(url or "sqlite:///./data/opssage.db")
     if parsed.get_backend_name() in {"postgresql", "postgres"}:
         return parsed.set(drivername="postgresql+psycopg2")
-    if parsed.database and parsed.database != ":memory:":
-        return parsed.set(database=str(folder / parsed.database))
-    return parsed
+    if parsed.database in {None, "", ":memory:"}:
+        raise SettingsError(
+            ["database.url: SQLite in memory cannot be shared by processes; name a file"]
+        )
+    return parsed.set(database=str(folder / str(parsed.database)))
 
 
 def create(settings: DatabaseSettings, folder: Path) -> Engine:
@@ -58,8 +61,7 @@ def create(settings: DatabaseSettings, folder: Path) -> Engine:
             },
             **options,
         )
-    if url.database:
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, connect_args={"check_same_thread": False}, **options)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)

@@ -12,6 +12,10 @@ from worker.publisher import Publisher
 
 settings = load()
 log.configure(settings.logging)
+if settings.database.has_default_password:
+    log.get_logger(__name__).warning(
+        "database_password_is_the_default", fix="set POSTGRES_PASSWORD"
+    )
 store = connect(settings.database, settings.folder)
 store.migrate()
 store.close()  # connections are made anew in each process

@@ -5,6 +5,7 @@ A setting is one line here and one in config.yaml.
 
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from opssage.settings.kinds import (
     broker_url,
@@ -28,6 +29,11 @@ class DatabaseSettings:
     echo: bool = flag(default=False)
     pool_size: int = whole(10)
     max_overflow: int = whole(20, least=0)
+
+    @property
+    def has_default_password(self) -> bool:
+        """True while the database has the password that docker-compose.yml falls back to."""
+        return urlsplit(self.url or "").password == "opssage_dev"  # noqa: S105 - what it warns of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -125,7 +125,10 @@ def test_a_resolved_group_that_fires_later_is_a_new_incident(store):
     first = opened(store)
     opened(store, alert(resolved_after=60))
 
-    assert opened(store, alert(starts_at=NOON + timedelta(hours=2))) != first
+    second = opened(store, alert(starts_at=NOON + timedelta(hours=2)))
+
+    assert second != first
+    assert store.get_incident(second).previous_id == first
 
 
 def test_a_resolve_of_the_unknown_is_kept_without_an_incident(store):
