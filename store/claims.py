@@ -7,10 +7,22 @@ may run twice, but its effect happens once.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, case, insert, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Float,
+    Integer,
+    Update,
+    bindparam,
+    case,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from opssage.errors import LostClaimError
 from opssage.incident import Alert, Incident, Stage, Status
@@ -35,6 +47,25 @@ class Claim:
     alerts: tuple[Alert, ...] = ()  #: only for collect
 
 
+_CLAIM = (
+    update(incidents)
+    .where(
+        incidents.c.incident_id == bindparam("claimed_id"),
+        incidents.c.status == bindparam("expected"),
+        incidents.c.next_attempt_at <= database_now(),
+        or_(incidents.c.lease_until.is_(None), incidents.c.lease_until < database_now()),
+    )
+    .values(
+        epoch=incidents.c.epoch + 1,
+        attempts=incidents.c.attempts + 1,
+        lease_owner=bindparam("owner"),
+        lease_task=bindparam("task_id"),
+        lease_until=database_now(bindparam("lease_seconds", type_=Float)),
+    )
+    .returning(*rows.WHOLE, incidents.c.epoch, incidents.c.attempts)
+)
+
+
 def claim(
     connection: Connection,
     incident_id: UUID,
@@ -45,23 +76,14 @@ def claim(
     lease_seconds: float,
 ) -> Claim | None:
     """Take a stage, or return None when it is not there to be taken."""
-    row = connection.execute(
-        update(incidents)
-        .where(
-            incidents.c.incident_id == incident_id,
-            incidents.c.status == stage.expects.value,
-            incidents.c.next_attempt_at <= database_now(),
-            or_(incidents.c.lease_until.is_(None), incidents.c.lease_until < database_now()),
-        )
-        .values(
-            epoch=incidents.c.epoch + 1,
-            attempts=incidents.c.attempts + 1,
-            lease_owner=owner,
-            lease_task=task_id,
-            lease_until=database_now(lease_seconds),
-        )
-        .returning(*rows.WHOLE, incidents.c.epoch, incidents.c.attempts)
-    ).first()
+    told = {
+        "claimed_id": incident_id,
+        "expected": stage.expects.value,
+        "owner": owner,
+        "task_id": task_id,
+        "lease_seconds": lease_seconds,
+    }
+    row = connection.execute(_CLAIM, told).first()
     if row is None:
         return None
     values = row._asdict()
@@ -97,23 +119,25 @@ def commit(
     `shown` are columns that repeat facts of the document. Raises LostClaimError when the claim has
     passed to somebody else: nothing is written then.
     """
-    _write_under_claim(
-        connection,
-        incident_id,
-        epoch,
-        expected=stage.expects,
-        values={
-            stage.document: document,
-            "status": stage.reaches.value,
-            "attempts": 0,
-            "last_error": None,
-            # the chain that ran this stage publishes the next one
-            "enqueued_at": database_now(),
-            "enqueue_count": 1,
-            **shown,
+    told = {stage.document: document, **shown}
+    _write_under_claim(connection, _committing(stage, tuple(shown)), incident_id, epoch, told)
+    _tell(connection, incident_id, stage.reaches.value, {"stage": stage.value, "epoch": epoch})
+
+
+@cache
+def _committing(stage: Stage, shown: tuple[str, ...]) -> Update:
+    return _under_claim(stage).values(
+        status=stage.reaches.value,
+        attempts=0,
+        last_error=None,
+        # the chain that ran this stage publishes the next one
+        enqueued_at=database_now(),
+        enqueue_count=1,
+        **{
+            name: bindparam(f"new_{name}", type_=incidents.c[name].type)
+            for name in (stage.document, *shown)
         },
     )
-    _tell(connection, incident_id, stage.reaches.value, {"stage": stage.value, "epoch": epoch})
 
 
 def postpone(
@@ -125,18 +149,10 @@ def postpone(
         *((exponent == n, BACKOFF_SECONDS * BACKOFF_FACTOR**n) for n in range(5)),
         else_=BACKOFF_MAX_SECONDS,
     )
-    _write_under_claim(
-        connection,
-        incident_id,
-        epoch,
-        expected=stage.expects,
-        values={
-            "next_attempt_at": database_now(delay),
-            "enqueued_at": None,
-            "enqueue_count": 0,
-            "last_error": error,
-        },
+    statement = _under_claim(stage).values(
+        next_attempt_at=database_now(delay), enqueued_at=None, enqueue_count=0, last_error=error
     )
+    _write_under_claim(connection, statement, incident_id, epoch)
     _tell(connection, incident_id, "postponed", {"stage": stage.value, "error": error})
 
 
@@ -144,30 +160,19 @@ def fail(
     connection: Connection, incident_id: UUID, stage: Stage, epoch: int, error: Mapping[str, Any]
 ) -> None:
     """Give an incident up, with the reason."""
-    _write_under_claim(
-        connection,
-        incident_id,
-        epoch,
-        expected=stage.expects,
-        values={"status": Status.FAILED.value, "last_error": error},
-    )
+    statement = _under_claim(stage).values(status=Status.FAILED.value, last_error=error)
+    _write_under_claim(connection, statement, incident_id, epoch)
     _tell(connection, incident_id, Status.FAILED.value, {"stage": stage.value, "error": error})
 
 
-def _write_under_claim(
-    connection: Connection,
-    incident_id: UUID,
-    epoch: int,
-    *,
-    expected: Status,
-    values: Mapping[str, Any],
-) -> None:
-    written = connection.execute(
+def _under_claim(stage: Stage) -> Update:
+    """Return an update that only the holder of the claim can make, and that ends its lease."""
+    return (
         update(incidents)
         .where(
-            incidents.c.incident_id == incident_id,
-            incidents.c.status == expected.value,
-            incidents.c.epoch == epoch,
+            incidents.c.incident_id == bindparam("claimed_id"),
+            incidents.c.epoch == bindparam("claimed_epoch"),
+            incidents.c.status == stage.expects.value,
         )
         .values(
             lease_until=None,
@@ -175,18 +180,30 @@ def _write_under_claim(
             lease_task=None,
             version=incidents.c.version + 1,
             updated_at=database_now(),
-            **values,
         )
+    )
+
+
+def _write_under_claim(
+    connection: Connection,
+    statement: Update,
+    incident_id: UUID,
+    epoch: int,
+    told: Mapping[str, Any] | None = None,
+) -> None:
+    new = {f"new_{name}": value for name, value in (told or {}).items()}
+    written = connection.execute(
+        statement, {"claimed_id": incident_id, "claimed_epoch": epoch, **new}
     )
     if written.rowcount != 1:
         raise LostClaimError
 
 
+_INSERT_EVENT = insert(incident_events).values(at=database_now())
+
+
 def _tell(connection: Connection, incident_id: UUID, kind: str, data: Mapping[str, Any]) -> None:
-    connection.execute(
-        insert(incident_events).values(at=database_now()),
-        {"incident_id": incident_id, "kind": kind, "data": data},
-    )
+    connection.execute(_INSERT_EVENT, {"incident_id": incident_id, "kind": kind, "data": data})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -197,40 +214,45 @@ class Due:
     status: Status
 
 
+# the seconds after which an unclaimed message is sent again double with each message
+_PATIENCE = bindparam("resend_seconds", type_=Float) * case(
+    *((incidents.c.enqueue_count == n, 2**n) for n in range(RESEND_DOUBLINGS)),
+    else_=2**RESEND_DOUBLINGS,
+)
+_FIND_DUE = (
+    select(incidents.c.incident_id)
+    .where(
+        incidents.c.status.in_(RUNNING),
+        incidents.c.next_attempt_at <= database_now(),
+        or_(incidents.c.lease_until.is_(None), incidents.c.lease_until < database_now()),
+        or_(
+            incidents.c.enqueued_at.is_(None),
+            incidents.c.enqueued_at < database_now(-_PATIENCE),
+        ),
+    )
+    .order_by(incidents.c.priority, incidents.c.created_at)
+    .limit(bindparam("most", type_=Integer))
+    .with_for_update(skip_locked=True)
+)
+_STAMP = (
+    update(incidents)
+    .where(incidents.c.incident_id.in_(bindparam("due", expanding=True)))
+    .values(enqueued_at=database_now(), enqueue_count=incidents.c.enqueue_count + 1)
+    .returning(incidents.c.incident_id, incidents.c.status)
+)
+
+
 def take_due(connection: Connection, limit: int, resend_seconds: float) -> list[Due]:
     """Stamp up to `limit` incidents as enqueued and return them, most severe first.
 
     A message that nobody claims is sent again after `resend_seconds`, doubling four times.
     """
-    doublings = case(
-        *((incidents.c.enqueue_count == n, 2**n) for n in range(RESEND_DOUBLINGS)),
-        else_=2**RESEND_DOUBLINGS,
-    )
-    found = connection.execute(
-        select(incidents.c.incident_id)
-        .where(
-            incidents.c.status.in_(RUNNING),
-            incidents.c.next_attempt_at <= database_now(),
-            or_(incidents.c.lease_until.is_(None), incidents.c.lease_until < database_now()),
-            or_(
-                incidents.c.enqueued_at.is_(None),
-                incidents.c.enqueued_at < database_now(-resend_seconds * doublings),
-            ),
-        )
-        .order_by(incidents.c.priority, incidents.c.created_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    ids = [row.incident_id for row in found]
+    ids = connection.scalars(_FIND_DUE, {"most": limit, "resend_seconds": resend_seconds}).all()
     if not ids:
         return []
-    stamped = connection.execute(
-        update(incidents)
-        .where(incidents.c.incident_id.in_(ids))
-        .values(enqueued_at=database_now(), enqueue_count=incidents.c.enqueue_count + 1)
-        .returning(incidents.c.incident_id, incidents.c.status)
-    )
-    status = {row.incident_id: Status(row.status) for row in stamped}
+    status = {
+        row.incident_id: Status(row.status) for row in connection.execute(_STAMP, {"due": ids})
+    }
     return [Due(incident_id=incident_id, status=status[incident_id]) for incident_id in ids]
 
 
