@@ -31,7 +31,7 @@ _BRINGS_HANDLERS = (
 SQLAlchemy gives a logger its own handler, with parameters in clear, as long as it has none.
 """
 
-_QUIET = ("alembic", "httpcore2", "httpx2")
+_QUIET = ("alembic", "celery.app.trace", "celery.worker.strategy", "httpcore2", "httpx2")
 """Loggers whose `info` is a line per request, or says what a line of ours says."""
 
 _FIRST = ("timestamp", "level", "event")

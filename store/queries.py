@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, Select, delete, literal, select, tuple_
+from sqlalchemy import Connection, Integer, Row, Select, bindparam, delete, literal, select, tuple_
 
 from opssage.diagnosis import Verdict
 from opssage.incident import Incident, Status
@@ -27,12 +27,6 @@ class IncidentFilter:
     created_after: datetime | None = None
     created_before: datetime | None = None
 
-
-# only these parts of a report leave the database: a report may be large
-_CATEGORY = incidents.c.diagnostic_report["category"].label("category")
-_ACTIONS = incidents.c.diagnostic_report["recommended_remediation", "short_term_actions"].label(
-    "actions"
-)
 
 Position = tuple[datetime, UUID]
 """Where a page ends: creation time and id of its last incident."""
@@ -89,34 +83,49 @@ def past(
     service: str | None,
     limit: int,
 ) -> list[PastIncident]:
-    """Return the newest finished incidents with this alert or of this service."""
+    """Return the faults among the newest completed incidents with this alert or of this service."""
     found: dict[UUID, PastIncident] = {}
-    keys = [("alert_name", alert_name), *([("service", service)] if service else [])]
-    for column, value in keys:
-        statement = (
-            select(
-                incidents.c.incident_id,
-                incidents.c.alert_name,
-                incidents.c.service,
-                incidents.c.namespace,
-                incidents.c.created_at,
-                incidents.c.root_cause,
-                incidents.c.confidence_score,
-                _CATEGORY,
-                _ACTIONS,
-            )
-            .where(
-                incidents.c[column] == value,
-                incidents.c.status == Status.COMPLETED.value,
-                incidents.c.incident_id != than,
-                incidents.c.diagnostic_report["verdict"].as_string() == Verdict.FAULT.value,
-            )
-            .order_by(incidents.c.created_at.desc(), incidents.c.incident_id.desc())
-            .limit(limit)
-        )
-        for row in connection.execute(statement):
-            found.setdefault(row.incident_id, _past(row))
+    for column, value in (("alert_name", alert_name), ("service", service)):
+        if value:
+            told = {"value": value, "than": than, "most": limit}
+            for row in connection.execute(_PAST[column], told):
+                found.setdefault(row.incident_id, _past(row))
     return sorted(found.values(), key=lambda item: (item.created_at, item.incident_id))[-limit:]
+
+
+def _past_by(column: str) -> Select[Any]:
+    """Return the search by one column; how much it reads does not grow with the history."""
+    newest = (
+        select(
+            incidents.c.incident_id,
+            incidents.c.alert_name,
+            incidents.c.service,
+            incidents.c.namespace,
+            incidents.c.created_at,
+            incidents.c.root_cause,
+            incidents.c.confidence_score,
+            incidents.c.diagnostic_report,
+        )
+        .where(
+            incidents.c[column] == bindparam("value"),
+            incidents.c.status == Status.COMPLETED.value,
+            incidents.c.incident_id != bindparam("than"),
+        )
+        .order_by(incidents.c.created_at.desc(), incidents.c.incident_id.desc())
+        .limit(bindparam("most", type_=Integer))
+        .subquery()
+    )
+    report = newest.c.diagnostic_report
+    actions = report["recommended_remediation", "short_term_actions"]
+    # only these parts of a report leave the database: a report may be large
+    return select(
+        *(column for column in newest.c if column is not report),
+        report["category"].label("category"),
+        actions.label("actions"),
+    ).where(report["verdict"].as_string() == Verdict.FAULT.value)
+
+
+_PAST = {column: _past_by(column) for column in ("alert_name", "service")}
 
 
 def _past(row: Row[*tuple[Any, ...]]) -> PastIncident:

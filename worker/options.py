@@ -63,7 +63,8 @@ _FIXED: dict[str, Any] = {
     "result_accept_content": ["json"],
     "task_create_missing_queues": False,
     "worker_prefetch_multiplier": 1,
-    "worker_max_tasks_per_child": 200,
+    # a fresh child costs a second of half the pool; memory is what may leak
+    "worker_max_tasks_per_child": 10_000,
     "worker_max_memory_per_child": 400_000,  # KiB
     "worker_proc_alive_timeout": 60.0,  # the default of 4 s kills children on a loaded machine
     "worker_cancel_long_running_tasks_on_connection_loss": False,
