@@ -1,12 +1,23 @@
 """Reading incidents: one by its id, and pages of them, newest first."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Integer, Row, Select, bindparam, delete, literal, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    Row,
+    Select,
+    bindparam,
+    delete,
+    select,
+    tuple_,
+)
 
 from opssage.diagnosis import Verdict
 from opssage.incident import Incident, Status
@@ -34,45 +45,59 @@ Position = tuple[datetime, UUID]
 
 def get(connection: Connection, incident_id: UUID) -> Incident | None:
     """Return the incident with its documents."""
-    row = connection.execute(select(*rows.WHOLE).where(_is(incident_id))).first()
+    row = connection.execute(_WHOLE, {"wanted": incident_id}).first()
     return rows.incident(row) if row else None
 
 
 def get_version(connection: Connection, incident_id: UUID) -> int | None:
     """Return only the version, to answer a poll before any document is read."""
-    version: int | None = connection.scalar(select(incidents.c.version).where(_is(incident_id)))
+    version: int | None = connection.scalar(_VERSION, {"wanted": incident_id})
     return version
 
 
-def _is(incident_id: UUID) -> Any:
-    return incidents.c.incident_id == incident_id
+_is_wanted = incidents.c.incident_id == bindparam("wanted")
+_WHOLE = select(*rows.WHOLE).where(_is_wanted)
+_VERSION = select(incidents.c.version).where(_is_wanted)
+_DELETE = delete(incidents).where(_is_wanted)
 
 
 def page(
     connection: Connection, chosen: IncidentFilter, limit: int, after: Position | None
 ) -> list[Incident]:
     """Return up to `limit` incidents without documents, newest first, behind `after`."""
-    return [rows.incident(row) for row in connection.execute(_page(chosen, limit, after))]
+    # a field left empty asks for nothing
+    told = {field.name: value for field in fields(chosen) if (value := getattr(chosen, field.name))}
+    told |= {"after_at": after[0], "after_id": after[1]} if after else {}
+    found = connection.execute(_page(frozenset(told)), {**told, "most": limit})
+    return [rows.incident(row) for row in found]
 
 
-def _page(chosen: IncidentFilter, limit: int, after: Position | None) -> Select[Any]:
-    newest = created_at, _ = incidents.c.created_at, incidents.c.incident_id
-    statement = select(*rows.SUMMARY)
-    for name in ("status", "severity", "namespace", "service", "alert_name"):
-        values = getattr(chosen, name)
-        if len(values) == 1:
-            statement = statement.where(incidents.c[name] == values[0])
-        elif values:
-            statement = statement.where(incidents.c[name].in_(values))
-    if chosen.created_after:
-        statement = statement.where(created_at >= chosen.created_after)
-    if chosen.created_before:
-        statement = statement.where(created_at < chosen.created_before)
-    if after:
-        # typed, or each database would be told the driver's own idea of a time and an id
-        behind = (literal(value, column.type) for value, column in zip(after, newest, strict=True))
-        statement = statement.where(tuple_(*newest) < tuple_(*behind))
-    return statement.order_by(*(column.desc() for column in newest)).limit(limit)
+_newest = (incidents.c.created_at, incidents.c.incident_id)
+_after = (
+    bindparam("after_at", type_=incidents.c.created_at.type),
+    bindparam("after_id", type_=incidents.c.incident_id.type),
+)
+_LISTED: dict[str, ColumnElement[bool]] = {
+    **{
+        name: incidents.c[name].in_(bindparam(name, expanding=True))
+        for name in ("status", "severity", "namespace", "service", "alert_name")
+    },
+    "created_after": incidents.c.created_at >= bindparam("created_after"),
+    "created_before": incidents.c.created_at < bindparam("created_before"),
+    "after_at": tuple_(*_newest) < tuple_(*_after),
+}
+"""What each filter, and the position of a page, asks of an incident."""
+
+
+@cache
+def _page(told: frozenset[str]) -> Select[Any]:
+    """Return the query that uses these filters; building it costs more than running it."""
+    return (
+        select(*rows.SUMMARY)
+        .where(*(condition for name, condition in _LISTED.items() if name in told))
+        .order_by(*(column.desc() for column in _newest))
+        .limit(bindparam("most", type_=Integer))
+    )
 
 
 def past(
@@ -144,4 +169,4 @@ def _past(row: Row[*tuple[Any, ...]]) -> PastIncident:
 
 def remove(connection: Connection, incident_id: UUID) -> bool:
     """Delete an incident and all its rows; False when there was none."""
-    return connection.execute(delete(incidents).where(_is(incident_id))).rowcount == 1
+    return connection.execute(_DELETE, {"wanted": incident_id}).rowcount == 1

@@ -23,9 +23,10 @@ class FastJSON(JSONProvider):
     """Flask's JSON by orjson."""
 
     def dumps(self, obj: Any, **_: Any) -> str:
-        """Return JSON text; keys stay in the order they were made."""
+        """Return JSON text: keys as they were made, times in UTC with a `Z`."""
         # marshmallow numbers the items of a list in its errors
-        return orjson.dumps(obj, option=orjson.OPT_NON_STR_KEYS).decode()
+        options = orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z
+        return orjson.dumps(obj, option=options).decode()
 
     def loads(self, s: str | bytes, **_: Any) -> Any:
         """Read JSON text."""

@@ -21,7 +21,8 @@ from webapi.schemas import (
     IncidentSummarySchema,
 )
 
-_INCIDENT = IncidentSchema()
+_SUMMARY = tuple(IncidentSummarySchema().fields)
+_WHOLE = tuple(IncidentSchema().fields)
 _POLL_SECONDS = 2
 
 T = TypeVar("T")
@@ -36,8 +37,8 @@ def blueprint(store: Store, nudge: Callable[[], None]) -> Blueprint:
     @routes.route("")
     # a filter we do not know would silently list everything
     @routes.arguments(IncidentQuerySchema, location="query", unknown=RAISE)
-    @routes.response(200, IncidentPageSchema)
-    def list_incidents(query: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
+    @routes.alt_response(200, schema=IncidentPageSchema, description="A page")
+    def list_incidents(query: dict[str, Any]) -> Response:
         """List incidents, newest first."""
         limit, cursor = query.pop("limit"), query.pop("cursor")
         found = store.list_incidents(
@@ -45,8 +46,12 @@ def blueprint(store: Store, nudge: Callable[[], None]) -> Blueprint:
         )
         items = found[:limit]
         following = cursors.write(items[-1]) if len(found) > limit else None
-        headers = {"Link": f'<{_next_url(following)}>; rel="next"'} if following else {}
-        return {"items": items, "next_cursor": following}, 200, headers
+        answer = _json(
+            {"items": [_shown(item, _SUMMARY) for item in items], "next_cursor": following}
+        )
+        if following:
+            answer.headers["Link"] = f'<{_next_url(following)}>; rel="next"'
+        return answer
 
     @routes.route("/<uuid:incident_id>")
     @routes.alt_response(200, schema=IncidentSchema, description="With a strong ETag")
@@ -59,34 +64,42 @@ def blueprint(store: Store, nudge: Callable[[], None]) -> Blueprint:
             if request.if_none_match.contains(_etag(incident_id, version)):
                 return _cached(Response(status=304), incident_id, version)
         incident = _or_404(store.get_incident(incident_id), incident_id)
-        body = current_app.json.dumps(_INCIDENT.dump(incident))
-        answer = Response(body, mimetype="application/json")
+        answer = _json(_shown(incident, _WHOLE))
         if not incident.status.is_terminal:
             answer.headers["Retry-After"] = str(_POLL_SECONDS)
         return _cached(answer, incident_id, incident.version)
 
     @routes.route("/<uuid:incident_id>", methods=["DELETE"])
-    @routes.response(200, DeletedSchema)
+    @routes.alt_response(200, schema=DeletedSchema, description="Deleted")
     @routes.alt_response(404, description="No such incident")
-    def delete_incident(incident_id: UUID) -> dict[str, UUID]:
+    def delete_incident(incident_id: UUID) -> Response:
         """Delete an incident and everything known of it."""
         _or_404(store.delete_incident(incident_id) or None, incident_id)
-        return {"incident_id": incident_id}
+        return _json({"status": "deleted", "incident_id": incident_id})
 
     @routes.route("/<uuid:incident_id>/retry", methods=["POST"])
-    @routes.response(202, IncidentSummarySchema)
+    @routes.alt_response(202, schema=IncidentSummarySchema, description="It will run")
     @routes.alt_response(404, description="No such incident")
     @routes.alt_response(409, description="It is being worked on")
-    def retry_incident(incident_id: UUID) -> Incident:
+    def retry_incident(incident_id: UUID) -> Response:
         """Run a failed incident on from where it stopped, or a completed one anew."""
         restarted = store.restart_incident(incident_id)
         if restarted is None:
             _or_404(store.get_version(incident_id), incident_id)
             refuse(409, f"incident {incident_id} is still being worked on; wait for it")
         nudge()
-        return restarted
+        return _json(_shown(restarted, _SUMMARY), 202)
 
     return routes
+
+
+def _shown(incident: Incident, names: tuple[str, ...]) -> dict[str, Any]:
+    """Return the fields of a schema; the JSON writer knows their types."""
+    return {name: getattr(incident, name) for name in names}
+
+
+def _json(body: dict[str, Any], status: int = 200) -> Response:
+    return Response(current_app.json.dumps(body), status, mimetype="application/json")
 
 
 def _position(cursor: str | None) -> Position | None:

@@ -1,12 +1,15 @@
 """What happens around every request: its id, its log line, its metric."""
 
 import re
+from http import HTTPStatus
+from logging import DEBUG, INFO
+from secrets import token_hex
 from time import perf_counter
-from uuid import uuid4
 
 from flask import Flask, Response, g, request
 
 from opssage import log, metrics
+from webapi.auth import PUBLIC
 
 logger = log.get_logger(__name__)
 
@@ -24,7 +27,7 @@ def register(app: Flask) -> None:
 def _begin() -> None:
     g.started = perf_counter()
     given = request.headers.get("X-Request-ID", "")
-    g.request_id = given if _REQUEST_ID.match(given) else uuid4().hex
+    g.request_id = given if _REQUEST_ID.match(given) else token_hex(8)
     log.bind(request_id=g.request_id)
 
 
@@ -33,7 +36,10 @@ def _end(answer: Response) -> Response:
     route = request.url_rule.rule if request.url_rule else "unknown"
     method = request.method if request.method in _METHODS else "other"
     metrics.HTTP_REQUEST_SECONDS.labels(method, route, str(answer.status_code)).observe(seconds)
-    logger.info(
+    # machines ask these all day
+    quiet = request.path in PUBLIC or answer.status_code == HTTPStatus.NOT_MODIFIED
+    logger.log(
+        DEBUG if quiet else INFO,
         "request",
         method=request.method,
         path=request.path,

@@ -5,14 +5,6 @@ from typing import Any
 import marshmallow as ma
 
 from opssage.incident import Status
-from opssage.wire import format_time
-
-
-class Time(ma.fields.DateTime):
-    """RFC 3339 in UTC with a `Z`."""
-
-    def _serialize(self, value: Any, *_: Any, **__: Any) -> str | None:
-        return None if value is None else format_time(value)
 
 
 class TouchedSchema(ma.Schema):
@@ -44,15 +36,15 @@ class IncidentSummarySchema(ma.Schema):
 
     incident_id = ma.fields.UUID()
     status = ma.fields.Enum(Status, by_value=True)
-    created_at = Time()
-    updated_at = Time()
+    created_at = ma.fields.AwareDateTime()
+    updated_at = ma.fields.AwareDateTime()
     alert_name = ma.fields.String()
     severity = ma.fields.String()
     namespace = ma.fields.String(allow_none=True)
     service = ma.fields.String(allow_none=True)
     sender = ma.fields.String()
     receiver = ma.fields.String()
-    resolved_at = Time(allow_none=True)
+    resolved_at = ma.fields.AwareDateTime(allow_none=True)
     previous_id = ma.fields.UUID(allow_none=True)
     revision = ma.fields.Integer()
     truncated_alerts = ma.fields.Integer()
