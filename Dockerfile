@@ -12,7 +12,7 @@ RUN python -m venv --without-pip /opt/venv
 COPY requirements-runtime.lock ./
 RUN pip --python /opt/venv install --require-hashes --requirement requirements-runtime.lock
 
-COPY pyproject.toml README.md config.yaml ./
+COPY pyproject.toml README.md alembic.ini config.yaml ./
 COPY cli cli
 COPY opssage opssage
 COPY runbooks runbooks

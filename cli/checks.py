@@ -11,12 +11,11 @@ import redis
 
 import store
 from opssage.redaction import redact_text
-from opssage.settings import LokiSettings, PrometheusSettings, Settings
+from opssage.settings import LokiSettings, PrometheusSettings, Settings, is_loopback
 from worker import app as engine_room
 
 _TIMEOUT_SECONDS = 5.0
 _PING_SECONDS = 2.0
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class Level(StrEnum):
@@ -94,7 +93,7 @@ def _worker(settings: Settings) -> Answer:
 
 
 def _web(settings: Settings) -> Answer:
-    answer = httpx.get(f"{settings.web.base_url}/readyz", timeout=_TIMEOUT_SECONDS)
+    answer = _get(f"{settings.web.base_url}/readyz", timeout=_TIMEOUT_SECONDS)
     if answer.is_success:
         return Level.OK, f"ready at {settings.web.base_url}"
     return Level.FAIL, f"{settings.web.base_url} is not ready: {answer.text[:300]}"
@@ -127,12 +126,17 @@ def _ask(source: PrometheusSettings | LokiSettings, path: str, **query: str) -> 
     if source.bearer_token:
         headers["Authorization"] = f"Bearer {source.bearer_token}"
     url = source.url.rstrip("/") + path
-    answer = httpx.get(url, params=query, headers=headers, timeout=source.timeout_seconds)
+    answer = _get(url, params=query, headers=headers, timeout=source.timeout_seconds)
     return answer.raise_for_status().json()
 
 
+def _get(url: str, **more: Any) -> httpx.Response:
+    """Ask as collect asks: not through a proxy of the environment."""
+    return httpx.get(url, trust_env=False, **more)
+
+
 def _auth(settings: Settings) -> Answer:
-    if settings.auth.mode == "open" and settings.web.host not in _LOOPBACK:
+    if settings.auth.mode == "open" and not is_loopback(settings.web.host):
         return Level.WARN, f"anybody who reaches {settings.web.host} may use the API"
     return Level.OK, f"mode {settings.auth.mode}, listening on {settings.web.host}"
 

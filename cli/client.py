@@ -25,7 +25,8 @@ class Client:
         """Take the base URL and, when the server wants one, the token."""
         self.url = url.rstrip("/")
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._http = httpx.Client(headers=headers, timeout=_TIMEOUT_SECONDS)
+        # OpsSage is near; a proxy of the environment is for what is far
+        self._http = httpx.Client(headers=headers, timeout=_TIMEOUT_SECONDS, trust_env=False)
         self._seen: dict[str, tuple[str, Incident]] = {}
 
     def __enter__(self) -> Self:

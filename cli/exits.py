@@ -2,12 +2,7 @@
 
 from enum import IntEnum
 
-from opssage.errors import (
-    IncidentNotFoundError,
-    OpsSageError,
-    SettingsError,
-    StoreUnavailableError,
-)
+from opssage.errors import OpsSageError, SettingsError, StoreUnavailableError
 
 
 class Exit(IntEnum):
@@ -36,7 +31,6 @@ class CommandError(OpsSageError):
 _CODES: tuple[tuple[type[OpsSageError], Exit], ...] = (
     (SettingsError, Exit.CONFIG),
     (StoreUnavailableError, Exit.UNREACHABLE),
-    (IncidentNotFoundError, Exit.NOT_FOUND),
 )
 
 

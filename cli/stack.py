@@ -71,40 +71,39 @@ def embedded_postgres(data: Path) -> tuple[str, Service]:
 def services(plan: Plan) -> tuple[Service, ...]:
     """Return all services of the plan."""
     stores = tuple(service.name for service in plan.embedded)
+    counting = {**plan.environment(), "PROMETHEUS_MULTIPROC_DIR": _emptied(plan.data / "metrics")}
     return (
         *plan.embedded,
         Service(
             name="web",
-            command=_python(plan, "web", "gunicorn", "-c", _gunicorn_file(), "webapi.wsgi:app"),
+            command=_python(counting, "gunicorn", "-c", _gunicorn_file(), "webapi.wsgi:app"),
             ready=partial(_answers, _ANYWHERE.get(plan.host, plan.host), plan.port, "/readyz"),
             after=stores,
         ),
         Service(
             name="worker",
             command=_python(
-                plan,
-                "worker",
+                # ends its tasks before it ends itself
+                {**counting, "REMAP_SIGTERM": "SIGQUIT"},
                 *("celery", "-A", "worker", "worker", "-n", f"{_NODE}@%h"),
                 *("--without-gossip", "--without-mingle", "-E"),
-                env={"REMAP_SIGTERM": "SIGQUIT"},  # ends its tasks before it ends itself
             ),
             ready=partial(_worker_listens, plan.broker_url),
             after=stores,
         ),
         Service(
             name="dispatcher",
-            command=_python(plan, "dispatcher", "worker.dispatcher"),
+            command=_python(counting, "worker.dispatcher"),
             ready=lambda: True,  # nobody waits for it: it only catches what was missed
             after=("web",),  # which makes the tables
         ),
         Service(
             name="flower",
             command=_python(
-                plan,
-                "flower",
+                # loopback only, and read only
+                {**plan.environment(), "FLOWER_UNAUTHENTICATED_API": "true"},
                 *("celery", "-A", "worker", "flower", f"--address={_LOOPBACK}"),
                 *(f"--port={plan.flower_port}", "--read_only"),
-                env={"FLOWER_UNAUTHENTICATED_API": "true"},  # loopback only, and read only
             ),
             ready=partial(_answers, _LOOPBACK, plan.flower_port, "/healthcheck"),
             after=stores,
@@ -123,15 +122,15 @@ def check_ports(host: str, port: int, flower_port: int) -> None:
             )
 
 
-def _python(plan: Plan, role: str, *module: str, env: Mapping[str, str] | None = None) -> Command:
-    """Return the command that runs one of our processes, with an empty folder for its metrics."""
-    metrics = plan.data / "metrics" / role
-    shutil.rmtree(metrics, ignore_errors=True)
-    metrics.mkdir(parents=True)
-    return Command(
-        argv=(sys.executable, "-m", *module),
-        env={**plan.environment(), "PROMETHEUS_MULTIPROC_DIR": str(metrics), **(env or {})},
-    )
+def _python(env: Mapping[str, str], *module: str) -> Command:
+    return Command(argv=(sys.executable, "-m", *module), env=env)
+
+
+def _emptied(folder: Path) -> str:
+    """Make an empty folder: what the processes of an earlier run counted is not of this one."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return str(folder)
 
 
 def _gunicorn_file() -> str:

@@ -10,6 +10,7 @@ from store import tables
 from tasks.diagnose.catalogue import CAUSES
 
 ROOT = Path(__file__).parents[1]
+_WIDTH = {"terminal_width": 88, "max_content_width": 88}
 REFERENCE = ROOT / "docs" / "reference.md"
 
 
@@ -37,12 +38,12 @@ def _settings() -> Iterator[str]:
 
 def _commands() -> Iterator[str]:
     yield from ("## Commands", "")
-    context = click.Context(main, info_name="opssage", terminal_width=88, max_content_width=88)
+    context = click.Context(main, info_name="opssage", **{**main.context_settings, **_WIDTH})
     yield from _fenced(main.get_help(context))
     for name in main.list_commands(context):
         command = main.get_command(context, name)
         assert command is not None  # noqa: S101 - it was just listed
-        inner = click.Context(command, parent=context, info_name=name, terminal_width=88)
+        inner = click.Context(command, parent=context, info_name=name, **_WIDTH)
         yield from (f"### opssage {name}", "")
         yield from _fenced(command.get_help(inner))
 

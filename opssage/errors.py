@@ -31,17 +31,10 @@ class LostClaimError(OpsSageError):
     """Somebody else has taken the incident over; this result is discarded."""
 
 
-class IncidentNotFoundError(OpsSageError):
-    """There is no such incident."""
-
-
 class SourceError(OpsSageError):
     """A source of evidence could not answer."""
 
-    def __init__(self, message: str, *, permanent: bool = False) -> None:
-        """Say what went wrong; `permanent` when asking again cannot help."""
-        super().__init__(message)
-        self.permanent = permanent
+    permanent = False
 
 
 class UnsupportedQueryError(OpsSageError):

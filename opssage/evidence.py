@@ -18,6 +18,13 @@ class EvidenceKind(StrEnum):
     CHANGE = "change"
 
 
+SURGE_FACTOR = 3
+"""Log lines multiplied when their rate since onset is so many times the one before …"""
+
+SURGE_LINES = 5
+"""… and they are so many at least."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Window:
     """The time an investigation looks at. Stored, so that a replay asks for the same."""
@@ -25,11 +32,6 @@ class Window:
     start: datetime
     end: datetime
     onset: datetime  #: when the trouble began at the latest: before it is baseline
-
-    @property
-    def seconds(self) -> float:
-        """Length of the whole window in seconds."""
-        return (self.end - self.start).total_seconds()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
+
+from opssage.places import service_of, subject_of
 
 
 class AlertStatus(StrEnum):
@@ -80,18 +83,6 @@ SEVERITIES: tuple[str, ...] = ("critical", "error", "warning", "info", "none")
 """Known severities, worst first. An unknown word ranks with `warning`."""
 
 
-SERVICE_LABELS: tuple[str, ...] = (
-    "service",
-    "service_name",
-    "app",
-    "app_kubernetes_io_name",
-    "deployment",
-    "statefulset",
-    "daemonset",
-)
-"""Labels that name a service, most telling first."""
-
-
 def severity_rank(severity: str) -> int:
     """Return 0 for the worst severity; smaller is more urgent."""
     known = severity.lower()
@@ -123,13 +114,18 @@ class Alert:
 
     @property
     def namespace(self) -> str | None:
-        """The Kubernetes namespace, when a label names it."""
-        return self.labels.get("namespace")
+        """The Kubernetes namespace that the alert is about, when a label names it."""
+        return subject_of(self.labels).get("namespace")
 
     @property
     def service(self) -> str | None:
-        """The service, by the first label that names one."""
-        return next((self.labels[key] for key in SERVICE_LABELS if self.labels.get(key)), None)
+        """The service or workload that the alert is about, never the one that measured it."""
+        return service_of(self.labels)
+
+    @property
+    def condition(self) -> str:
+        """The alert's PromQL expression, as the sender gave it or its generator URL has it."""
+        return self.firing_condition or condition_in(self.generator_url)
 
     @property
     def message(self) -> str:
@@ -137,6 +133,17 @@ class Alert:
         for key in ("summary", "message", "description"):
             if text := self.annotations.get(key):
                 return text
+        return ""
+
+
+def condition_in(generator_url: str) -> str:
+    """Return the PromQL that Prometheus puts into its link; empty when there is none.
+
+    The link is only read, never followed.
+    """
+    try:
+        return parse_qs(urlsplit(generator_url).query).get("g0.expr", [""])[0]
+    except ValueError:
         return ""
 
 
@@ -158,7 +165,7 @@ class Reject:
 
     index: int  #: position in the request's list of alerts
     reason: str  #: names the field and the fix
-    raw: Any = None
+    raw: str = ""  #: what was sent, as JSON text
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

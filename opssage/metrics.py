@@ -3,6 +3,7 @@
 Labels hold words of a small fixed set, never ids, names of alerts or paths with ids in them.
 """
 
+import os
 import platform
 
 from prometheus_client import (
@@ -18,6 +19,17 @@ from prometheus_client import (
 
 from opssage import __version__
 from opssage.incident import Stage
+
+_HOST = platform.node().replace("_", "-")  # the client splits file names at "_"
+
+
+def _process() -> str:
+    """Return a name that no process has in another container that shares the folder."""
+    return f"{_HOST}-{os.getpid()}"
+
+
+if values.ValueClass is not values.MutexValue:  # started with PROMETHEUS_MULTIPROC_DIR
+    values.ValueClass = values.MultiProcessValue(_process)  # type: ignore[no-untyped-call]
 
 _REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _STAGE_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)

@@ -25,10 +25,10 @@ from sqlalchemy import (
 )
 
 from opssage.errors import LostClaimError
-from opssage.incident import Alert, Incident, Stage, Status
+from opssage.incident import Incident, Stage, Status
 from store import rows
 from store.columns import database_now
-from store.tables import RUNNING, alerts, incident_events, incidents
+from store.tables import RUNNING, incident_events, incidents
 
 BACKOFF_SECONDS = 5
 BACKOFF_FACTOR = 3
@@ -44,7 +44,6 @@ class Claim:
     stage: Stage
     epoch: int
     attempts: int  #: this one included
-    alerts: tuple[Alert, ...] = ()  #: only for collect
 
 
 _CLAIM = (
@@ -93,17 +92,7 @@ def claim(
         stage=stage,
         epoch=epoch,
         attempts=attempts,
-        alerts=_alerts(connection, incident_id) if stage is Stage.COLLECT else (),
     )
-
-
-def _alerts(connection: Connection, incident_id: UUID) -> tuple[Alert, ...]:
-    found = connection.execute(
-        select(alerts)
-        .where(alerts.c.incident_id == incident_id)
-        .order_by(alerts.c.fingerprint, alerts.c.starts_at)
-    )
-    return tuple(rows.alert(row) for row in found)
 
 
 def commit(
@@ -216,7 +205,7 @@ class Due:
 
 # the seconds after which an unclaimed message is sent again double with each message
 _PATIENCE = bindparam("resend_seconds", type_=Float) * case(
-    *((incidents.c.enqueue_count == n, 2**n) for n in range(RESEND_DOUBLINGS)),
+    *((incidents.c.enqueue_count <= n + 1, 2**n) for n in range(RESEND_DOUBLINGS)),
     else_=2**RESEND_DOUBLINGS,
 )
 _FIND_DUE = (
@@ -261,8 +250,43 @@ def give_back(connection: Connection, incident_ids: list[UUID]) -> None:
     connection.execute(
         update(incidents)
         .where(incidents.c.incident_id.in_(incident_ids), incidents.c.lease_until.is_(None))
-        .values(enqueued_at=None)
+        .values(enqueued_at=None, enqueue_count=incidents.c.enqueue_count - 1)
     )
+
+
+_EXHAUSTED = {
+    "class": "AttemptsExhausted",
+    "message": "every worker that took this stage ended before it could say why",
+}
+
+
+def give_up_exhausted(connection: Connection, max_attempts: int) -> int:
+    """Fail the incidents whose stage has had its attempts and was left by the last worker too.
+
+    A stage that raises is counted where it raises; this is for workers that were killed. Returns
+    how many there were.
+    """
+    given_up = connection.execute(
+        update(incidents)
+        .where(
+            incidents.c.status.in_(RUNNING),
+            incidents.c.attempts >= max_attempts,
+            incidents.c.lease_until < database_now(),
+        )
+        .values(
+            status=Status.FAILED.value,
+            lease_until=None,
+            epoch=incidents.c.epoch + 1,
+            version=incidents.c.version + 1,
+            updated_at=database_now(),
+            last_error=_EXHAUSTED,
+        )
+        .returning(incidents.c.incident_id)
+    ).scalars()
+    ids = list(given_up)
+    for incident_id in ids:
+        _tell(connection, incident_id, Status.FAILED.value, {"error": _EXHAUSTED})
+    return len(ids)
 
 
 def restart(connection: Connection, incident_id: UUID) -> Incident | None:

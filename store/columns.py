@@ -1,9 +1,12 @@
 """Column types and the database clock, the same on PostgreSQL and SQLite."""
 
+import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
 from sqlalchemy import JSON, DateTime, Dialect, Float, String, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.compiler import compiles
@@ -52,6 +55,33 @@ class IncidentId(TypeDecorator[UUID]):
     def process_result_value(self, value: UUID | str | None, dialect: Dialect) -> UUID | None:  # noqa: ARG002 - SQLAlchemy's signature
         """Read text on SQLite."""
         return UUID(value) if isinstance(value, str) else value
+
+
+def dump(document: Any) -> str:
+    """Return a document as JSON that either database takes.
+
+    PostgreSQL has no NUL and UTF-8 no lone surrogate; log lines and labels may hold both.
+    """
+    try:
+        text = orjson.dumps(document)
+    except TypeError:
+        text = orjson.dumps(_with_valid_text(document))
+    if b"\\u0000" in text:
+        text = _NUL.sub(rb"\1\\ufffd", text)
+    return text.decode()
+
+
+_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
+
+
+def _with_valid_text(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, Mapping):
+        return {_with_valid_text(key): _with_valid_text(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_valid_text(item) for item in value]
+    return value
 
 
 Document = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")

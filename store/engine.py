@@ -8,6 +8,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 
 from opssage.errors import SettingsError
 from opssage.settings import DatabaseSettings
+from store.columns import dump
 
 BEGIN_OPTION = "sqlite_begin"
 """Execution option: which BEGIN opens a transaction on SQLite."""
@@ -15,7 +16,7 @@ BEGIN_OPTION = "sqlite_begin"
 _BUSY_TIMEOUT_MS = 4000
 _POSTGRESQL_OPTIONS = (
     "-c statement_timeout=15000 -c lock_timeout=5000 "
-    "-c idle_in_transaction_session_timeout=30000 -c synchronous_commit=on"
+    "-c idle_in_transaction_session_timeout=30000 -c synchronous_commit=on -c timezone=UTC"
 )
 
 
@@ -41,7 +42,7 @@ def create(settings: DatabaseSettings, folder: Path) -> Engine:
     options: dict[str, Any] = {
         "echo": settings.echo,
         "hide_parameters": True,  # they hold alerts, and alerts may hold secrets
-        "json_serializer": lambda value: orjson.dumps(value).decode(),
+        "json_serializer": dump,
         "json_deserializer": orjson.loads,
         "pool_size": settings.pool_size,
         "max_overflow": settings.max_overflow,

@@ -7,38 +7,19 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import orjson
-from sqlalchemy import (
-    Connection,
-    Row,
-    and_,
-    bindparam,
-    exists,
-    func,
-    insert,
-    or_,
-    select,
-    text,
-    update,
-)
+from sqlalchemy import Connection, Row, bindparam, exists, func, insert, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from uuid_utils.compat import uuid7
 
-from opssage.incident import (
-    Alert,
-    AlertGroup,
-    AlertStatus,
-    Status,
-    lead_alert,
-    severity_rank,
-)
+from opssage.incident import Alert, AlertGroup, AlertStatus, Status, lead_alert, severity_rank
 from opssage.wire import format_time, parse_time
 from store.columns import database_now
 from store.tables import alerts, incidents, ingest_rejects
 
-_GROUP_KEY_CHARS = 200
-_NAME_CHARS = 512  # an index entry holds 2,704 bytes on PostgreSQL
+_KEY_BYTES = 256  # an index entry holds 2,704 bytes on PostgreSQL
+_NAME_CHARS = 512
 _WORD_CHARS = 64
+_ALERT_LOCKS = 1024  # PostgreSQL's lock table is small, and shared by all sessions
 
 AlertKey = tuple[str, datetime]
 """Fingerprint and start: with the sender, the identity of an alert."""
@@ -58,9 +39,22 @@ class Touched:
 class Receipt:
     """What became of a request's alerts."""
 
-    incidents: tuple[Touched, ...]
-    accepted: int  #: alerts that were new or told something new
-    duplicates: int  #: alerts that were known as they are
+    incidents: tuple[Touched, ...] = ()
+    accepted: int = 0  #: alerts that were new or told something new
+    duplicates: int = 0  #: alerts that were known as they are
+
+
+def record(connection: Connection, group: AlertGroup) -> Receipt:
+    """Store a request's alerts under their incidents, all or nothing."""
+    if group.rejects:
+        _write_rejects(connection, group)
+    if not group.alerts:
+        return Receipt()
+    _lock(connection, group)
+    known = _known(connection, group)
+    placed = _place_all(group, known)
+    _write(connection, group, known, placed)
+    return _receipt(group, placed)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -68,188 +62,131 @@ class _Target:
     """An incident that alerts of this request belong to."""
 
     incident_id: UUID
-    status: Status
+    status: Status = Status.PENDING
     severity: str = ""
-    starts_at: datetime | None = None  #: of the lead alert
-    opened: bool = False
-    joined: list[Alert] = field(default_factory=list)
-    resolves: bool = False
+    lead_starts_at: datetime | None = None
+    is_open: bool = True
+    is_new: bool = False
+    joining: list[Alert] = field(default_factory=list)
 
     @property
-    def lead(self) -> Alert | None:
-        """The joined alert that takes the lead, if one does."""
-        best = lead_alert(self.joined)
-        if self.starts_at is None:
+    def new_lead(self) -> Alert | None:
+        """The joining alert that takes the lead, if one does."""
+        best = lead_alert(self.joining)
+        if self.lead_starts_at is None:
             return best
-        takes = (severity_rank(best.severity), -best.starts_at.timestamp()) < (
-            severity_rank(self.severity),
-            -self.starts_at.timestamp(),
-        )
-        return best if takes else None
+        here = (severity_rank(self.severity), -self.lead_starts_at.timestamp())
+        there = (severity_rank(best.severity), -best.starts_at.timestamp())
+        return best if there < here else None
 
 
-def record(connection: Connection, group: AlertGroup) -> Receipt:
-    """Store a request's alerts under their incidents, all or nothing."""
-    placement = _Placement(group)
-    if group.alerts:
-        _lock(connection, group)
-        placement.read(connection)
-        placement.place()
-        placement.write(connection)
-    if group.rejects:
-        _write_rejects(connection, group)
-    return placement.receipt()
+@dataclass(kw_only=True, slots=True)
+class _Known:
+    """What the database knows of a request's alerts, and of the incidents they may belong to."""
 
+    rows: dict[AlertKey, Row[*tuple[Any, ...]]]
+    targets: dict[UUID, _Target]
+    home: _Target | None  #: the open incident of the group
+    previous_id: UUID | None  #: the resolved one before it
 
-class _Placement:
-    """Where each alert of a request goes: two reads, whatever the number of alerts."""
+    def row_of(self, alert: Alert) -> Row[*tuple[Any, ...]] | None:
+        """Return the row that is this alert.
 
-    def __init__(self, group: AlertGroup) -> None:
-        self._group = group
-        self._group_key = stored_group_key(group.group_key)
-        self._known: dict[AlertKey, Row[Any]] = {}
-        self._firing: dict[str, Row[Any]] = {}
-        self._targets: dict[UUID, _Target] = {}
-        self._of_group: _Target | None = None
-        self._previous_id: UUID | None = None
-        self._rows: dict[AlertKey, dict[str, Any]] = {}
-        self._accepted = 0
-
-    def read(self, connection: Connection) -> None:
-        """Read what is known of these alerts, and the incidents they may belong to."""
-        group = self._group
-        told = {
-            "sender": group.sender,
-            "fingerprints": sorted({alert.fingerprint for alert in group.alerts}),
-            "starts": sorted({alert.starts_at for alert in group.alerts}),
-        }
-        for row in connection.execute(_KNOWN_ALERTS, told):
-            self._known[row.fingerprint, row.starts_at] = row
-            if row.is_open and row.status == AlertStatus.FIRING:
-                self._firing[row.fingerprint] = row
-        self._read_targets(connection)
-
-    def _read_targets(self, connection: Connection) -> None:
-        known = sorted({row.incident_id for row in self._known.values() if row.incident_id})
-        if known:
-            for row in connection.execute(_OF_ALERTS, {"known": known}):
-                self._targets[row.incident_id] = _target(row)
-        newest = connection.execute(
-            _NEWEST_OF_GROUP,
-            {
-                "sender": self._group.sender,
-                "receiver": self._group.receiver,
-                "group_key": self._group_key,
-            },
-        ).first()
-        if newest and newest.resolved_at is None:
-            self._of_group = self._targets.setdefault(newest.incident_id, _target(newest))
-        elif newest:
-            self._previous_id = newest.incident_id
-
-    def place(self) -> None:
-        """Decide for each alert, in an order that does not depend on the sender's."""
-        delivered = {(alert.fingerprint, alert.starts_at): alert for alert in self._group.alerts}
-        for _, alert in sorted(delivered.items()):
-            same = self._firing.get(alert.fingerprint) or self._known.get(
-                (alert.fingerprint, alert.starts_at)
-            )
-            if same is not None:
-                self._repeat(alert, same)
-            elif alert.status is AlertStatus.RESOLVED:
-                self._keep(alert, alert.starts_at, None, disposition="resolved_only")
-            else:
-                target = self._of_group or self._open()
-                target.joined.append(alert)
-                self._keep(alert, alert.starts_at, target.incident_id)
-
-    def _repeat(self, alert: Alert, same: Row[Any]) -> None:
-        """Take an alert that is known: a repeat, its end, or its return."""
-        told = same.status != alert.status and same.incident_id is not None
-        if told:
-            target = self._targets[same.incident_id]
-            target.resolves |= alert.status is AlertStatus.RESOLVED
-            if alert.status is AlertStatus.FIRING:
-                target.joined.append(alert)
-        self._keep(alert, same.starts_at, same.incident_id, as_known=None if told else same)
-
-    def _open(self) -> _Target:
-        target = _Target(incident_id=uuid7(), status=Status.PENDING, opened=True)
-        self._targets[target.incident_id] = target
-        self._of_group = target
-        return target
-
-    def _keep(
-        self,
-        alert: Alert,
-        starts_at: datetime,
-        incident_id: UUID | None,
-        *,
-        as_known: Row[Any] | None = None,
-        disposition: str | None = None,
-    ) -> None:
-        self._accepted += as_known is None
-        state = as_known or alert
-        self._rows[alert.fingerprint, starts_at] = {
-            "fingerprint": alert.fingerprint,
-            "starts_at": starts_at,
-            "sender": self._group.sender,
-            "incident_id": incident_id,
-            "disposition": disposition,
-            "status": str(state.status),
-            "ends_at": state.ends_at,
-            "labels": alert.labels,
-            "annotations": alert.annotations,
-            "generator_url": alert.generator_url,
-            "firing_condition": alert.firing_condition,
-        }
-
-    def write(self, connection: Connection) -> None:
-        """Write incidents first, then all alerts in one statement."""
-        for target in self._targets.values():
-            if target.opened:
-                opening = _opening(self._group, self._group_key, target, self._previous_id)
-                connection.execute(_INSERT_INCIDENT, opening)
-            elif target.joined:
-                _join(connection, self._group, target)
-        connection.execute(_UPSERT_ALERTS[connection.dialect.name], list(self._rows.values()))
-        resolving = [t.incident_id for t in self._targets.values() if t.resolves]
-        if resolving:
-            connection.execute(_resolve(resolving))
-
-    def receipt(self) -> Receipt:
-        """Tell what became of the request."""
-        used = {row["incident_id"] for row in self._rows.values()}
-        return Receipt(
-            incidents=tuple(
-                Touched(
-                    incident_id=target.incident_id,
-                    status=target.status,
-                    severity=target.severity or lead_alert(target.joined).severity,
-                    opened=target.opened,
-                )
-                for target in self._targets.values()
-                if target.incident_id in used
-            ),
-            accepted=self._accepted,
-            duplicates=len(self._group.alerts) - self._accepted,
+        `startsAt` may move while an alert fires, so one that fires in an open incident is found by
+        its fingerprint alone.
+        """
+        return self._firing().get(alert.fingerprint) or self.rows.get(
+            (alert.fingerprint, alert.starts_at)
         )
 
+    def _firing(self) -> dict[str, Row[*tuple[Any, ...]]]:
+        return {
+            fingerprint: row
+            for (fingerprint, _), row in self.rows.items()
+            if row.status == AlertStatus.FIRING
+            and row.incident_id is not None
+            and self.targets[row.incident_id].is_open
+        }
 
-def _target(row: Row[*tuple[Any, ...]]) -> _Target:
-    return _Target(
-        incident_id=row.incident_id,
-        status=Status(row.status),
-        severity=row.severity,
-        starts_at=parse_time(row.alert_input["timestamp"]),
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Placed:
+    """What becomes of one alert."""
+
+    alert: Alert
+    starts_at: datetime  #: of its row
+    status: str
+    ends_at: datetime | None
+    target: _Target | None  #: None: it is over, and nobody knew of it
+    is_news: bool
+
+
+def _place_all(group: AlertGroup, known: _Known) -> list[_Placed]:
+    """Decide for each alert; the order in which the sender lists them changes nothing."""
+    delivered = {(alert.fingerprint, alert.starts_at): alert for alert in group.alerts}
+    return [_place(delivered[key], known) for key in sorted(delivered)]
+
+
+def _place(alert: Alert, known: _Known) -> _Placed:
+    row = known.row_of(alert)
+    fires = alert.status is AlertStatus.FIRING
+    if row is not None and (row.incident_id is not None or not fires):
+        return _place_known(alert, row, known)
+    target = None
+    if fires:
+        if known.home is None:
+            known.home = _Target(incident_id=uuid7(), is_new=True)
+        target = known.home
+        target.joining.append(alert)
+    return _Placed(
+        alert=alert,
+        starts_at=alert.starts_at,
+        status=alert.status.value,
+        ends_at=alert.ends_at,
+        target=target,
+        is_news=True,
     )
 
 
-def stored_group_key(group_key: str) -> str:
-    """Return the key as stored: a long one, which may hold all labels, by its hash."""
-    if len(group_key) <= _GROUP_KEY_CHARS:
-        return group_key
-    return "sha256:" + hashlib.sha256(group_key.encode()).hexdigest()
+def _place_known(alert: Alert, row: Row[*tuple[Any, ...]], known: _Known) -> _Placed:
+    """Take an alert again: a repeat, its end, or its return."""
+    target = known.targets[row.incident_id] if row.incident_id else None
+    is_news = target is not None and row.status != alert.status
+    if target and is_news and alert.status is AlertStatus.FIRING:
+        target.joining.append(alert)
+    return _Placed(
+        alert=alert,
+        starts_at=row.starts_at,
+        status=alert.status.value if is_news else row.status,
+        ends_at=alert.ends_at if is_news else row.ends_at,
+        target=target,
+        is_news=is_news,
+    )
+
+
+def _receipt(group: AlertGroup, placed: Sequence[_Placed]) -> Receipt:
+    touched = {each.target.incident_id: each.target for each in placed if each.target}
+    news = sum(each.is_news for each in placed)
+    return Receipt(
+        incidents=tuple(
+            Touched(
+                incident_id=target.incident_id,
+                status=target.status,
+                severity=target.severity or lead_alert(target.joining).severity,
+                opened=target.is_new,
+            )
+            for target in touched.values()
+        ),
+        accepted=news,
+        duplicates=len(group.alerts) - news,
+    )
+
+
+def stored_key(key: str) -> str:
+    """Return a group key or receiver as stored: a long one, which no index takes, by its hash."""
+    if len(key.encode()) <= _KEY_BYTES:
+        return key
+    return "sha256:" + hashlib.sha256(key.encode()).hexdigest()
 
 
 def _lock(connection: Connection, group: AlertGroup) -> None:
@@ -260,9 +197,9 @@ def _lock(connection: Connection, group: AlertGroup) -> None:
     """
     if connection.dialect.name != "postgresql":
         return
-    names = {f"group\0{group.receiver}\0{group.group_key}"}
-    names |= {f"alert\0{alert.fingerprint}" for alert in group.alerts}
-    connection.execute(_LOCK, {"keys": sorted(_lock_key(group.sender, name) for name in names)})
+    keys = {_lock_key(group.sender, f"{group.receiver}\0{group.group_key}")}
+    keys |= {_lock_key(group.sender, alert.fingerprint) % _ALERT_LOCKS for alert in group.alerts}
+    connection.execute(_LOCK, {"keys": sorted(keys)})
 
 
 def _lock_key(sender: str, name: str) -> int:
@@ -273,7 +210,55 @@ def _lock_key(sender: str, name: str) -> int:
 _LOCK = text("SELECT pg_advisory_xact_lock(key) FROM unnest(CAST(:keys AS bigint[])) AS key")
 
 
-_is_open = and_(incidents.c.incident_id.is_not(None), incidents.c.resolved_at.is_(None))
+def _known(connection: Connection, group: AlertGroup) -> _Known:
+    delivered = {
+        "sender": group.sender,
+        "fingerprints": sorted({alert.fingerprint for alert in group.alerts}),
+        "starts": sorted({alert.starts_at for alert in group.alerts}),
+    }
+    rows = connection.execute(_KNOWN_ALERTS, delivered).all()
+    newest = connection.execute(_NEWEST_OF_GROUP, _identity(group)).scalar()
+    ids = {row.incident_id for row in rows if row.incident_id} | ({newest} if newest else set())
+    targets = _locked_targets(connection, sorted(ids)) if ids else {}
+    of_group = targets.get(newest) if newest else None
+    is_home = of_group is not None and of_group.is_open
+    return _Known(
+        rows={
+            (row.fingerprint, row.starts_at): row
+            for row in rows
+            if row.incident_id is None or row.incident_id in targets  # or deleted meanwhile
+        },
+        targets=targets,
+        home=of_group if is_home else None,
+        previous_id=of_group.incident_id if of_group and not is_home else None,
+    )
+
+
+def _identity(group: AlertGroup) -> dict[str, str]:
+    return {
+        "sender": group.sender,
+        "receiver": stored_key(group.receiver),
+        "group_key": stored_key(group.group_key),
+    }
+
+
+def _locked_targets(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, _Target]:
+    """Read incidents that this request may change, and keep others from changing them.
+
+    Requests without a common alert or group may still meet in one incident.
+    """
+    return {
+        row.incident_id: _Target(
+            incident_id=row.incident_id,
+            status=Status(row.status),
+            severity=row.severity,
+            lead_starts_at=parse_time(row.alert_input["timestamp"]),
+            is_open=row.resolved_at is None,
+        )
+        for row in connection.execute(_LOCKED_TARGETS, {"ids": ids})
+    }
+
+
 _KNOWN_ALERTS = (
     select(
         alerts.c.fingerprint,
@@ -281,26 +266,20 @@ _KNOWN_ALERTS = (
         alerts.c.status,
         alerts.c.ends_at,
         alerts.c.incident_id,
-        _is_open.label("is_open"),
     )
     .join_from(alerts, incidents, isouter=True)
     .where(
         alerts.c.sender == bindparam("sender"),
         alerts.c.fingerprint.in_(bindparam("fingerprints", expanding=True)),
-        or_(_is_open, alerts.c.starts_at.in_(bindparam("starts", expanding=True))),
+        or_(
+            incidents.c.resolved_at.is_(None),
+            alerts.c.starts_at.in_(bindparam("starts", expanding=True)),
+        ),
     )
 )
-
-_TARGETS = select(
-    incidents.c.incident_id,
-    incidents.c.status,
-    incidents.c.severity,
-    incidents.c.alert_input,
-    incidents.c.resolved_at,
-)
-_OF_ALERTS = _TARGETS.where(incidents.c.incident_id.in_(bindparam("known", expanding=True)))
 _NEWEST_OF_GROUP = (
-    _TARGETS.where(
+    select(incidents.c.incident_id)
+    .where(
         incidents.c.group_key == bindparam("group_key"),
         incidents.c.receiver == bindparam("receiver"),
         incidents.c.sender == bindparam("sender"),
@@ -308,6 +287,58 @@ _NEWEST_OF_GROUP = (
     .order_by(incidents.c.created_at.desc())
     .limit(1)
 )
+_LOCKED_TARGETS = (
+    select(
+        incidents.c.incident_id,
+        incidents.c.status,
+        incidents.c.severity,
+        incidents.c.alert_input,
+        incidents.c.resolved_at,
+    )
+    .where(incidents.c.incident_id.in_(bindparam("ids", expanding=True)))
+    .order_by(incidents.c.incident_id)
+    .with_for_update(key_share=True)
+)
+
+
+def _write(
+    connection: Connection, group: AlertGroup, known: _Known, placed: Sequence[_Placed]
+) -> None:
+    """Write incidents first, then all alerts, then what their ends mean."""
+    targets = {each.target.incident_id: each.target for each in placed if each.target}
+    for target in targets.values():
+        if target.is_new:
+            connection.execute(_INSERT_INCIDENT, _opening(group, target, known.previous_id))
+        elif target.joining:
+            _join(connection, group, target)
+    rows = [_row(group.sender, each) for each in placed]
+    connection.execute(_UPSERT_ALERTS[connection.dialect.name], rows)
+    ended = {
+        each.target.incident_id
+        for each in placed
+        if each.target and each.is_news and each.status == AlertStatus.RESOLVED
+    }
+    if ended:
+        connection.execute(_RESOLVE, {"ids": sorted(ended)})
+
+
+def _row(sender: str, placed: _Placed) -> dict[str, Any]:
+    alert = placed.alert
+    return {
+        "fingerprint": alert.fingerprint,
+        "starts_at": placed.starts_at,
+        "sender": sender,
+        "incident_id": placed.target.incident_id if placed.target else None,
+        "disposition": None if placed.target else "resolved_only",
+        "status": placed.status,
+        "ends_at": placed.ends_at,
+        "labels": alert.labels,
+        "annotations": alert.annotations,
+        "generator_url": alert.generator_url,
+        "firing_condition": alert.firing_condition,
+    }
+
+
 _INSERT_INCIDENT = insert(incidents).values(
     status=Status.PENDING.value,
     created_at=database_now(),
@@ -316,17 +347,13 @@ _INSERT_INCIDENT = insert(incidents).values(
 )
 
 
-def _opening(
-    group: AlertGroup, group_key: str, target: _Target, previous_id: UUID | None
-) -> dict[str, Any]:
+def _opening(group: AlertGroup, target: _Target, previous_id: UUID | None) -> dict[str, Any]:
     return {
         "incident_id": target.incident_id,
         "previous_id": previous_id,
-        "sender": group.sender,
-        "receiver": group.receiver,
-        "group_key": group_key,
         "truncated_alerts": group.truncated_alerts,
-        **_shown_by(group, lead_alert(target.joined)),
+        **_identity(group),
+        **_shown_by(group, lead_alert(target.joining)),
     }
 
 
@@ -359,6 +386,7 @@ def _shown_by(group: AlertGroup, lead: Alert) -> dict[str, Any]:
 
 def _join(connection: Connection, group: AlertGroup, target: _Target) -> None:
     """Add alerts to an incident; status, epoch and lease are the worker's business."""
+    lead = target.new_lead
     connection.execute(
         update(incidents)
         .where(incidents.c.incident_id == target.incident_id)
@@ -367,7 +395,7 @@ def _join(connection: Connection, group: AlertGroup, target: _Target) -> None:
             version=incidents.c.version + 1,
             updated_at=database_now(),
             resolved_at=None,
-            **(_shown_by(group, target.lead) if target.lead else {}),
+            **(_shown_by(group, lead) if lead else {}),
         )
     )
 
@@ -376,15 +404,14 @@ def _upsert_alerts(insert_into: Any) -> Any:
     statement = insert_into(alerts).values(
         first_seen_at=database_now(), last_seen_at=database_now()
     )
+    changed = ("incident_id", "disposition", "status", "ends_at", "last_seen_at")
     return statement.on_conflict_do_update(
         index_elements=[alerts.c.fingerprint, alerts.c.starts_at, alerts.c.sender],
         set_={
-            "status": statement.excluded.status,
-            "ends_at": statement.excluded.ends_at,
-            "last_seen_at": statement.excluded.last_seen_at,
+            **{name: statement.excluded[name] for name in changed},
             "deliveries": alerts.c.deliveries + 1,
         },
-        # returning anything makes SQLAlchemy send all rows in one statement
+        # returning anything makes SQLAlchemy send many rows in one statement
     ).returning(alerts.c.fingerprint)
 
 
@@ -394,36 +421,30 @@ _UPSERT_ALERTS = {
     "sqlite": _upsert_alerts(sqlite.insert),
 }
 
-
-def _resolve(ids: Sequence[UUID]) -> Any:
-    """Close the incidents whose last firing alert has resolved."""
-    of_incident = alerts.c.incident_id == incidents.c.incident_id
-    ended_at = (
-        select(func.max(alerts.c.ends_at)).where(of_incident).correlate(incidents).scalar_subquery()
+_of_incident = alerts.c.incident_id == incidents.c.incident_id
+_ended_at = (
+    select(func.max(alerts.c.ends_at)).where(_of_incident).correlate(incidents).scalar_subquery()
+)
+# closes the incidents whose last firing alert has resolved
+_RESOLVE = (
+    update(incidents)
+    .where(
+        incidents.c.incident_id.in_(bindparam("ids", expanding=True)),
+        ~exists().where(_of_incident, alerts.c.status == AlertStatus.FIRING.value),
     )
-    return (
-        update(incidents)
-        .where(
-            incidents.c.incident_id.in_(ids),
-            ~exists().where(of_incident, alerts.c.status == AlertStatus.FIRING.value),
-        )
-        .values(
-            resolved_at=func.coalesce(ended_at, database_now()),
-            version=incidents.c.version + 1,
-            updated_at=database_now(),
-        )
+    .values(
+        resolved_at=func.coalesce(_ended_at, database_now()),
+        version=incidents.c.version + 1,
+        updated_at=database_now(),
     )
+)
 
 
 def _write_rejects(connection: Connection, group: AlertGroup) -> None:
     connection.execute(
         insert(ingest_rejects).values(received_at=database_now()),
         [
-            {
-                "sender": group.sender,
-                "reason": reject.reason,
-                "raw": orjson.dumps(reject.raw, default=str).decode(),
-            }
+            {"sender": group.sender, "reason": reject.reason, "raw": reject.raw}
             for reject in group.rejects
         ],
     )

@@ -33,6 +33,17 @@ def current(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
+def lock(connection: Connection) -> None:
+    """Let one process at a time migrate, and take the time it needs.
+
+    SQLite's BEGIN IMMEDIATE has done so already.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL lock_timeout = 0"))
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+
+
 def upgrade(engine: Engine) -> None:
     """Migrate to head in one transaction under a lock; a no-op when there already."""
     with engine.connect() as connection:
@@ -41,9 +52,7 @@ def upgrade(engine: Engine) -> None:
         log.info("database ready", revision=before)
         return
     with engine.execution_options(**{BEGIN_OPTION: "IMMEDIATE"}).begin() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("SET LOCAL lock_timeout = 0"))
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+        lock(connection)
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

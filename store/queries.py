@@ -20,10 +20,10 @@ from sqlalchemy import (
 )
 
 from opssage.diagnosis import Verdict
-from opssage.incident import Incident, Status
+from opssage.incident import Alert, Incident, Status
 from opssage.knowledge import PastIncident
 from store import rows
-from store.tables import incidents
+from store.tables import alerts, incidents
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,6 +59,18 @@ _is_wanted = incidents.c.incident_id == bindparam("wanted")
 _WHOLE = select(*rows.WHOLE).where(_is_wanted)
 _VERSION = select(incidents.c.version).where(_is_wanted)
 _DELETE = delete(incidents).where(_is_wanted)
+
+
+def alerts_of(connection: Connection, incident_id: UUID) -> tuple[Alert, ...]:
+    """Return all alerts of an incident, in an order that stays."""
+    return tuple(rows.alert(row) for row in connection.execute(_ALERTS_OF, {"wanted": incident_id}))
+
+
+_ALERTS_OF = (
+    select(alerts)
+    .where(alerts.c.incident_id == bindparam("wanted"))
+    .order_by(alerts.c.fingerprint, alerts.c.starts_at)
+)
 
 
 def page(

@@ -1,23 +1,52 @@
 """The store: one verb, one transaction. Callers see values, never sessions or rows."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from opssage.errors import StoreUnavailableError
-from opssage.incident import AlertGroup, Incident, Stage, Status
+from opssage.incident import Alert, AlertGroup, Incident, Stage, Status
 from opssage.knowledge import PastIncident
 from opssage.settings import DatabaseSettings
 from store import claims, engine, ingest, migrate, queries
 from store.claims import Claim, Due
 from store.ingest import Receipt
 from store.queries import IncidentFilter, Position
+
+
+@contextmanager
+def _transaction(bound: Engine) -> Iterator[Connection]:
+    try:
+        with bound.begin() as connection:
+            yield connection
+    except (DBAPIError, PoolTimeoutError) as error:
+        if not _may_pass(error):
+            raise
+        raise StoreUnavailableError(f"the database cannot answer: {_told(error)}") from error
+
+
+_LIMIT_EXCEEDED = "54"  # SQLSTATE class: what was asked for is too much, now and later
+
+
+def _may_pass(error: DBAPIError | PoolTimeoutError) -> bool:
+    """Tell an outage from a refusal: what a database refuses once, it refuses again."""
+    if isinstance(error, OperationalError):
+        return not str(getattr(error.orig, "pgcode", "") or "").startswith(_LIMIT_EXCEEDED)
+    if isinstance(error, DBAPIError):
+        return isinstance(error, InterfaceError) or error.connection_invalidated
+    return True
+
+
+def _told(error: DBAPIError | PoolTimeoutError) -> str:
+    """Return the first line of what the database says: the rest may quote our data."""
+    text = str(getattr(error, "orig", None) or error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
 
 
 class Store:
@@ -27,26 +56,23 @@ class Store:
         """Take the engine; `connect` makes one from settings."""
         self._engine = bound
         self._writer = bound.execution_options(**{engine.BEGIN_OPTION: "IMMEDIATE"})
-        # a read, or one statement that writes, is its own transaction: two round trips less
-        self._single = bound.execution_options(isolation_level="AUTOCOMMIT")
+        is_postgresql = bound.dialect.name == "postgresql"
+        # one statement is its own transaction there: two round trips less
+        single = bound.execution_options(isolation_level="AUTOCOMMIT") if is_postgresql else None
+        self._single_reader = single or bound
+        self._single_writer = single or self._writer
 
-    @contextmanager
-    def _transaction(self, bound: Engine) -> Iterator[Connection]:
-        try:
-            with bound.begin() as connection:
-                yield connection
-        except (DBAPIError, PoolTimeoutError) as error:
-            cause = getattr(error, "orig", None) or error
-            raise StoreUnavailableError(f"the database cannot answer: {cause}") from error
+    def _reading(self) -> AbstractContextManager[Connection]:
+        """Connect for one statement that reads, or several that need not agree."""
+        return _transaction(self._single_reader)
 
-    def _reading(self) -> Any:
-        return self._transaction(self._single)
+    def _writing(self) -> AbstractContextManager[Connection]:
+        """Connect for statements that happen together or not at all."""
+        return _transaction(self._writer)
 
-    def _writing_once(self) -> Any:
-        return self._transaction(self._single)
-
-    def _writing(self) -> Any:
-        return self._transaction(self._writer)
+    def _writing_once(self) -> AbstractContextManager[Connection]:
+        """Connect for one statement that writes."""
+        return _transaction(self._single_writer)
 
     # life of the database
 
@@ -63,10 +89,6 @@ class Store:
         """Tell whether the schema is the one this code was written for."""
         with self._reading() as connection:
             return migrate.current(connection) == migrate.head()
-
-    def forget_connections(self) -> None:
-        """Drop connections inherited over a fork without closing the parent's."""
-        self._engine.dispose(close=False)
 
     def close(self) -> None:
         """Close all connections."""
@@ -102,6 +124,11 @@ class Store:
         with self._reading() as connection:
             return queries.page(connection, chosen or IncidentFilter(), limit, after)
 
+    def list_alerts(self, incident_id: UUID) -> tuple[Alert, ...]:
+        """Return all alerts of an incident, firing and resolved."""
+        with self._reading() as connection:
+            return queries.alerts_of(connection, incident_id)
+
     def list_past(self, incident: Incident, limit: int) -> list[PastIncident]:
         """Return the newest diagnosed incidents that share the alert name or the service."""
         with self._reading() as connection:
@@ -131,6 +158,11 @@ class Store:
         """Stamp and return incidents whose next message is due, most severe first."""
         with self._writing() as connection:
             return claims.take_due(connection, limit, resend_seconds)
+
+    def give_up_exhausted(self, max_attempts: int) -> int:
+        """Fail what has killed its workers as often as allowed; returns how many there were."""
+        with self._writing() as connection:
+            return claims.give_up_exhausted(connection, max_attempts)
 
     def give_back(self, incident_ids: Sequence[UUID]) -> None:
         """Clear the stamp of incidents whose message could not be published."""

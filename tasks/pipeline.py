@@ -84,8 +84,10 @@ Work = Callable[[Parts, Claim], object]
 
 
 def _collect(parts: Parts, claim: Claim) -> PrimaryContext:
+    incident = claim.incident
+    alerts = parts.store.list_alerts(incident.incident_id)
     return collect_evidence(
-        claim.incident, claim.alerts, parts.sources, parts.settings.collect, datetime.now(UTC)
+        incident, alerts, parts.sources, parts.settings.collect, datetime.now(UTC)
     )
 
 
@@ -97,9 +99,7 @@ def _enrich(parts: Parts, claim: Claim) -> EnhancedContext:
 
 def _diagnose(parts: Parts, claim: Claim) -> object:
     enhanced = from_json(claim.incident.enhanced_context or {}, EnhancedContext)
-    diagnosis = diagnose_cause(_primary(claim), enhanced, parts.settings.diagnose)
-    metrics.DIAGNOSES.labels(diagnosis.verdict.value).inc()
-    return diagnosis
+    return diagnose_cause(_primary(claim), enhanced, parts.settings.diagnose)
 
 
 def _primary(claim: Claim) -> PrimaryContext:
@@ -144,6 +144,8 @@ def _work_on(parts: Parts, claim: Claim, work: Work) -> str:
         raise
     except Exception as error:  # noqa: BLE001 - the edge of a task: any fault is told on the row
         return _record_fault(parts, claim, error)
+    if verdict := document.get("verdict"):
+        metrics.DIAGNOSES.labels(verdict).inc()
     log.info("stage_committed", stage=claim.stage.value, epoch=claim.epoch)
     return "committed"
 

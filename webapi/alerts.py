@@ -7,6 +7,7 @@ from typing import Any
 from flask import Response, current_app, request, url_for
 from flask_smorest import Blueprint
 from marshmallow import ValidationError
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from opssage import metrics
 from opssage.incident import SEVERITIES, AlertGroup
@@ -44,11 +45,9 @@ def blueprint(store: Store, nudge: Callable[[], None], settings: IngestSettings)
     def post_alert() -> Response:
         """Take one alert in our own form."""
         try:
-            group = plain_group(
-                _PLAIN_ALERT.load(parse_body(request.get_data())), settings.group_by
-            )
+            group = plain_group(_PLAIN_ALERT.load(parse_body(_body_bytes())), settings.group_by)
         except UnreadableError as error:
-            return problem(400, "Bad Request", str(error))
+            return _unreadable(error)
         except ValidationError as error:
             return problem(
                 422,
@@ -64,13 +63,25 @@ def blueprint(store: Store, nudge: Callable[[], None], settings: IngestSettings)
     def post_alertmanager() -> Response:
         """Take an Alertmanager webhook, version 4: a group is one incident."""
         try:
-            group = webhook_group(parse_body(request.get_data()))
+            group = webhook_group(parse_body(_body_bytes()))
         except UnreadableError as error:
-            field = str(error).partition(":")[0]
-            return problem(400, "Bad Request", str(error), errors={"json": {field: [str(error)]}})
+            return _unreadable(error)
         return take(group)
 
     return routes
+
+
+def _body_bytes() -> bytes:
+    raw = request.get_data()
+    # a body sent in chunks has no length to refuse it by, and is cut off at the limit
+    if request.content_length is None and len(raw) >= current_app.config["MAX_CONTENT_LENGTH"]:
+        raise RequestEntityTooLarge
+    return raw
+
+
+def _unreadable(error: UnreadableError) -> Response:
+    errors = {"json": {error.field: [str(error)]}} if error.field else None
+    return problem(400, "Bad Request", str(error), errors)
 
 
 def _body(schema: type[PlainAlertSchema]) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """The Flask app: everything it needs is handed in, so tests hand in fakes."""
 
+import json
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from werkzeug.wrappers import Response
 
 from opssage import __version__
 from opssage.settings import Settings
+from opssage.wire import format_time
 from store import Store
 from webapi import alerts, auth, health, incidents, problems, requests
 from webapi.problems import ProblemApi
@@ -19,14 +22,25 @@ from webapi.problems import ProblemApi
 _SWAGGER_UI = Path(flask_swagger_ui.__file__).parent / "dist"
 
 
+# marshmallow numbers the items of a list in its errors
+_JSON = orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATETIME
+
+
+def _time(value: Any) -> str:
+    if isinstance(value, datetime):
+        return format_time(value)
+    raise TypeError
+
+
 class FastJSON(JSONProvider):
     """Flask's JSON by orjson."""
 
     def dumps(self, obj: Any, **_: Any) -> str:
-        """Return JSON text: keys as they were made, times in UTC with a `Z`."""
-        # marshmallow numbers the items of a list in its errors
-        options = orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z
-        return orjson.dumps(obj, option=options).decode()
+        """Return JSON text: keys as they were made, times as our documents spell them."""
+        try:
+            return orjson.dumps(obj, default=_time, option=_JSON).decode()
+        except TypeError:  # a lone surrogate, which only what a client sent us can hold
+            return json.dumps(obj, default=str)
 
     def loads(self, s: str | bytes, **_: Any) -> Any:
         """Read JSON text."""

@@ -1,6 +1,7 @@
 """Who may come in: everybody in `open` mode, else whoever knows the token."""
 
 import hmac
+from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
 
@@ -11,15 +12,26 @@ _HELP = (
     "send the configured token as `Authorization: Bearer TOKEN` or as the password of Basic "
     "authentication; in Alertmanager's receiver: http_config: {authorization: {credentials: TOKEN}}"
 )
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
 PUBLIC = frozenset({"/livez", "/readyz", "/metrics"})
 """Routes that answer anybody: they hold no secret and machines ask them."""
 
 
 def register(app: Flask, settings: AuthSettings) -> None:
-    """Guard every route but `PUBLIC` when the mode is `token`."""
+    """Guard every route but `PUBLIC` when the mode is `token`; else refuse other sites' pages."""
     if settings.mode == "token":
         expected = settings.token or ""
         app.before_request(lambda: _refuse_unless(expected))
+    else:
+        app.before_request(_refuse_other_sites)
+
+
+def _refuse_other_sites() -> Response | None:
+    """Keep a page of another site from writing through the browser of somebody on this machine."""
+    origin = request.headers.get("Origin")
+    if request.method in _READS or origin is None or urlsplit(origin).netloc == request.host:
+        return None
+    return problem(403, "Forbidden", f"pages of {origin} may not write here")
 
 
 def _refuse_unless(expected: str) -> Response | None:

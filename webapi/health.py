@@ -40,7 +40,11 @@ def blueprint(probes: Mapping[str, Probe]) -> Blueprint:
 
 def _ask(name: str, probe: Probe) -> str | None:
     try:
-        return probe()
+        fault = probe()
     except Exception as error:  # noqa: BLE001 - whatever a probe meets means: not ready
+        # the route is public, so the answer does not tell hosts and users
         log.warning("probe_failed", probe=name, error=str(error))
-        return f"{type(error).__name__}: {error}"
+        return f"{type(error).__name__}; the log says more"
+    if fault:
+        log.warning("probe_failed", probe=name, error=fault)
+    return fault

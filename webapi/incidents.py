@@ -107,7 +107,7 @@ def _position(cursor: str | None) -> Position | None:
         return None
     try:
         return cursors.read(cursor)
-    except ValueError:
+    except (ValueError, OverflowError):
         fault = "Not a cursor of this list; take next_cursor of the page before."
         refuse(422, fault, errors={"query": {"cursor": [fault]}})
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 from urllib.parse import parse_qs, urlsplit
 
@@ -21,6 +21,11 @@ _COUNTS = range(2**31)  # what an integer column holds
 
 class UnreadableError(ValueError):
     """The body cannot be read as what its route takes."""
+
+    def __init__(self, detail: str, field: str | None = None) -> None:
+        """Say what is wrong, and with which field when it is one."""
+        self.field = field
+        super().__init__(detail)
 
 
 def parse_body(raw: bytes) -> Any:
@@ -42,6 +47,16 @@ def parse_body(raw: bytes) -> Any:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+AHEAD = timedelta(days=1)
+"""How far a sender's clock may be ahead of ours."""
+
+
+def _check_start(moment: datetime) -> None:
+    if not EARLIEST <= moment <= datetime.now(UTC) + AHEAD:
+        raise ma.ValidationError("Not between 2000 and a day from now.")
 
 
 class _Time(ma.fields.Field[datetime]):
@@ -73,6 +88,14 @@ def _is_unicode(value: str) -> bool:
     return True
 
 
+class Label(ma.fields.String):
+    """A text that becomes a label: it must be storable as it is."""
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
+        _check_label(value)
+        return str(value)
+
+
 class Labels(ma.fields.Field[dict[str, str]]):
     """Names to strings that can be stored as they are: they are the alert's identity."""
 
@@ -97,8 +120,6 @@ class Annotations(ma.fields.Field[dict[str, str]]):
     """Names to prose; what cannot be stored in it is replaced, as prose identifies nothing."""
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> dict[str, str]:
-        if value is None:
-            return {}
         if not isinstance(value, dict):
             raise ma.ValidationError("Not an object of names and strings.")
         return {_clean(str(name)): _clean(str(text)) for name, text in value.items()}
@@ -126,13 +147,13 @@ class PlainAlertSchema(ma.Schema):
 
         unknown = ma.RAISE
 
-    alert_name = Prose(required=True, validate=ma.validate.Length(min=1, max=512))
-    severity = Prose(load_default="warning", validate=ma.validate.Length(min=1, max=64))
+    alert_name = Label(required=True, validate=ma.validate.Length(min=1, max=512))
+    severity = Label(load_default="warning", validate=ma.validate.Length(min=1, max=64))
     message = Prose(load_default="")
     labels = Labels(load_default=dict)
     annotations = Annotations(load_default=dict)
     firing_condition = Prose(load_default="")
-    timestamp = _Time(load_default=None, allow_none=True)
+    timestamp = _Time(load_default=None, allow_none=True, validate=_check_start)
 
 
 class WebhookAlertSchema(ma.Schema):
@@ -146,11 +167,13 @@ class WebhookAlertSchema(ma.Schema):
     status = ma.fields.Enum(AlertStatus, by_value=True, load_default=AlertStatus.FIRING)
     labels = Labels(required=True)
     annotations = Annotations(load_default=dict, allow_none=True)
-    starts_at = _Time(data_key="startsAt", required=True)
+    starts_at = _Time(data_key="startsAt", required=True, validate=_check_start)
     ends_at = _Time(data_key="endsAt", load_default=None, allow_none=True)
     generator_url = Prose(data_key="generatorURL", load_default="")
     fingerprint = ma.fields.String(
-        load_default=None, allow_none=True, validate=ma.validate.Regexp(r"^[0-9a-f]{16}$")
+        load_default=None,
+        allow_none=True,
+        validate=ma.validate.Regexp(r"[0-9a-f]{16}\Z", error="Not 16 hex digits."),
     )
 
 
@@ -187,7 +210,7 @@ def webhook_group(body: Any) -> AlertGroup:
         raise UnreadableError("the body is not an object; send an Alertmanager webhook, version 4")
     listed = body.get("alerts")
     if not isinstance(listed, list):
-        raise UnreadableError("alerts: missing, or not a list of alerts")
+        raise UnreadableError("alerts is missing, or not a list of alerts", "alerts")
     alerts: list[Alert] = []
     rejects: list[Reject] = []
     for index, item in enumerate(listed):
@@ -213,12 +236,12 @@ def webhook_group(body: Any) -> AlertGroup:
 def _webhook_alert(item: Any) -> Alert:
     read = _WEBHOOK_ALERT.load(item)
     ends_at = read["ends_at"]
-    if read["status"] is AlertStatus.FIRING:
+    if read["status"] is AlertStatus.FIRING or (ends_at and ends_at < EARLIEST):
         ends_at = None  # a firing alert ends in year 1, or when it would time out
     return Alert(
         status=read["status"],
         labels=read["labels"],
-        annotations=read["annotations"],
+        annotations=read["annotations"] or {},
         starts_at=read["starts_at"],
         ends_at=ends_at,
         generator_url=read["generator_url"],
@@ -230,7 +253,7 @@ def _webhook_alert(item: Any) -> Alert:
 def _expression(generator_url: str) -> str:
     """Return the PromQL that Prometheus puts into its link; the link is never followed."""
     try:
-        return parse_qs(urlsplit(generator_url).query).get("g0.expr", [""])[0]
+        return _clean(parse_qs(urlsplit(generator_url).query).get("g0.expr", [""])[0])
     except ValueError:
         return ""
 
@@ -250,6 +273,6 @@ def _told(faults: Any, path: str) -> Iterator[str]:
         yield f"{path}: {' '.join(str(fault) for fault in faults)}"
 
 
-def _storable(value: Any) -> Any:
+def _storable(value: Any) -> str:
     """Return a rejected alert as text that any database takes."""
     return _clean(json.dumps(value, default=str))

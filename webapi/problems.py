@@ -7,7 +7,7 @@ import marshmallow as ma
 import structlog
 from flask import Flask, Response, current_app, request
 from flask_smorest import Api, abort
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from opssage.errors import StoreUnavailableError
 from opssage.log import get_logger
@@ -40,10 +40,14 @@ class ProblemApi(Api):
     def handle_http_exception(self, error: HTTPException) -> Response:
         """Turn any HTTP error, aborted or raised, into a problem."""
         data = getattr(error, "data", None) or {}
+        detail = data.get("message") or error.description or ""
+        if isinstance(error, RequestEntityTooLarge):
+            limit = current_app.config["MAX_CONTENT_LENGTH"]
+            detail = f"the body is larger than {limit} bytes, which is web.max_body_bytes"
         answer = problem(
             error.code or 500,
             error.name,
-            data.get("message") or error.description or "",
+            detail,
             errors=data.get("errors") or data.get("messages"),
         )
         for name, value in [*error.get_headers(), *(data.get("headers") or {}).items()]:

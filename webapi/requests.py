@@ -37,7 +37,8 @@ def _end(answer: Response) -> Response:
     method = request.method if request.method in _METHODS else "other"
     metrics.HTTP_REQUEST_SECONDS.labels(method, route, str(answer.status_code)).observe(seconds)
     # machines ask these all day
-    quiet = request.path in PUBLIC or answer.status_code == HTTPStatus.NOT_MODIFIED
+    is_routine = request.path in PUBLIC and answer.status_code == HTTPStatus.OK
+    quiet = is_routine or answer.status_code == HTTPStatus.NOT_MODIFIED
     logger.log(
         DEBUG if quiet else INFO,
         "request",

@@ -1,5 +1,6 @@
 """What the door answers, as OpenAPI shows it."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import marshmallow as ma
@@ -76,9 +77,21 @@ class DeletedSchema(ma.Schema):
     incident_id = ma.fields.UUID()
 
 
+def _is_storable(value: str) -> bool:
+    if "\0" in value:
+        raise ma.ValidationError("Holds a NUL character.")
+    return True
+
+
+# a day inside what a time can be, so that no zone leads out of it
+_MOMENTS = ma.validate.Range(
+    datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC), error="Not a usable time."
+)
+
+
 def _any_of(description: str, **options: Any) -> ma.fields.List[str]:
     return ma.fields.List(
-        ma.fields.String(**options),
+        ma.fields.String(**{"validate": _is_storable, **options}),
         load_default=list,
         metadata={"description": f"{description}; repeat for any of several"},
     )
@@ -92,7 +105,11 @@ class IncidentQuerySchema(ma.Schema):
     namespace = _any_of("Kubernetes namespace")
     service = _any_of("Service")
     alert_name = _any_of("Alert name")
-    created_after = ma.fields.AwareDateTime(load_default=None)
-    created_before = ma.fields.AwareDateTime(load_default=None)
+    created_after = ma.fields.AwareDateTime(
+        load_default=None, default_timezone=UTC, validate=_MOMENTS
+    )
+    created_before = ma.fields.AwareDateTime(
+        load_default=None, default_timezone=UTC, validate=_MOMENTS
+    )
     limit = ma.fields.Integer(load_default=50, validate=ma.validate.Range(1, 200))
     cursor = ma.fields.String(load_default=None)

@@ -30,10 +30,10 @@ def dispatch(app: Celery, store: Store, settings: WorkerSettings) -> int:
 
 
 def waiting(channel: Channel) -> int:
-    """Return how many chains wait to be started: the length of the first queue."""
+    """Return how many messages wait in the queues of all stages."""
     # not passive: kombu looks for a Redis queue without the key prefix, and finds none
-    declared = channel.queue_declare(queue=task_name(Stage.COLLECT), durable=True)
-    return int(declared.message_count)
+    declared = (channel.queue_declare(queue=task_name(stage), durable=True) for stage in Stage)
+    return sum(each.message_count for each in declared)
 
 
 def _publish(app: Celery, store: Store, due: list[Due], producer: Producer) -> None:

@@ -27,6 +27,8 @@ def main() -> None:
     logger.info("dispatcher_started", every_seconds=settings.worker.dispatch_seconds)
     while not stop.is_set():
         try:
+            if given_up := store.give_up_exhausted(settings.worker.max_attempts):
+                logger.error("attempts_exhausted", incidents=given_up)
             if published := dispatch(app, store, settings.worker):
                 logger.info("dispatched", incidents=published)
         except Exception as error:  # noqa: BLE001 - the loop's edge: the next round tries again

@@ -51,7 +51,7 @@ _FIXED: dict[str, Any] = {
     "task_acks_late": True,
     "task_acks_on_failure": True,
     "task_acks_on_timeout": True,
-    "task_reject_on_worker_lost": True,  # attempts are counted in the row, so this ends
+    "task_reject_on_worker_lost": True,  # the row counts attempts, so this comes to an end
     "task_retry_on_worker_lost": False,
     "task_time_limit": TIME_LIMIT_SECONDS,
     "task_soft_time_limit": TIME_LIMIT_SECONDS - 30,
@@ -68,7 +68,7 @@ _FIXED: dict[str, Any] = {
     "worker_max_memory_per_child": 400_000,  # KiB
     "worker_proc_alive_timeout": 60.0,  # the default of 4 s kills children on a loaded machine
     "worker_cancel_long_running_tasks_on_connection_loss": False,
-    "worker_soft_shutdown_timeout": 30.0,
+    "worker_soft_shutdown_timeout": 10.0,  # above the deadline of collect
     "worker_send_task_events": True,
     "worker_hijack_root_logger": False,
     "enable_utc": True,

@@ -42,10 +42,9 @@ def up(
     folder = (data or configured.folder / "data").absolute()
     stack.check_ports(web.host, web.port, flower_port)
     with running.claimed(folder):
+        own_broker = not names_a_broker(configured, options.config)
         plan = replace(
-            _plan(
-                configured, folder, postgres=postgres, own_broker=not names_a_broker(options.config)
-            ),
+            _plan(configured, folder, postgres=postgres, own_broker=own_broker),
             flower_port=flower_port,
             env=_environment(options, configured),
         )
@@ -53,14 +52,14 @@ def up(
         asyncio.run(_run(plan, effective))
 
 
-def names_a_broker(config: Path | None) -> bool:
-    """Say whether file or environment name a broker, be it the one that is the default."""
-    if os.environ.get(_BROKER_VARIABLE):
+def names_a_broker(configured: Settings, config: Path | None) -> bool:
+    """Say whether environment or file chose the broker that is configured."""
+    if os.environ.get(_BROKER_VARIABLE) or configured.broker.url != BrokerSettings().url:
         return True
-    probe = "redis://probe:6379/0"
-    url = settings.load(config).broker.url
-    is_fixed = settings.load(config, {**os.environ, _BROKER_VARIABLE: probe}).broker.url != probe
-    return is_fixed or url != BrokerSettings().url
+    # The default address. A file that has it for good chose it: the variable cannot change it.
+    other = "redis://other:6379/0"
+    found = settings.load(config, {**os.environ, _BROKER_VARIABLE: other})
+    return found.broker.url != other
 
 
 def _plan(configured: Settings, data: Path, *, postgres: bool, own_broker: bool) -> Plan:

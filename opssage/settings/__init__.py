@@ -1,5 +1,10 @@
-"""The configuration: loaded once, frozen, typed. Nothing else reads the environment."""
+"""The configuration: loaded once, frozen, typed.
 
+No process takes a setting from anywhere else. `opssage up` looks at the environment too, but only
+to hand it on, completed, to the processes it starts.
+"""
+
+from opssage.settings.faults import is_loopback
 from opssage.settings.loading import describe, load
 from opssage.settings.sections import (
     AuthSettings,
@@ -34,5 +39,6 @@ __all__ = [
     "WebSettings",
     "WorkerSettings",
     "describe",
+    "is_loopback",
     "load",
 ]

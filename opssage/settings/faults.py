@@ -111,7 +111,7 @@ def settle_auth(values: dict[str, Any]) -> list[str]:
     token = auth.get("token")
     if auth.get("mode") is None:
         host = (values.get("web") or {}).get("host", WebSettings().host)
-        if not token and not _is_loopback(host):
+        if not token and not is_loopback(host):
             return [_OPEN_TO_OTHERS.format(host=host)]
         auth["mode"] = "token" if token else AuthSettings().mode
     if auth["mode"] == "token" and not token:
@@ -121,7 +121,8 @@ def settle_auth(values: dict[str, Any]) -> list[str]:
     return []
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Say whether only this machine reaches a server that listens on `host`."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:

@@ -4,14 +4,16 @@ from alembic import context
 from sqlalchemy import Connection, Engine
 
 from opssage.settings import load
+from store import migrate
 from store.engine import create
 from store.tables import metadata
 
 
 def run(connection: Connection) -> None:
-    """Run the migrations; SQLite alters tables by copying them."""
+    """Run the migrations under a lock; SQLite alters tables by copying them."""
     context.configure(connection=connection, target_metadata=metadata, render_as_batch=True)
     with context.begin_transaction():
+        migrate.lock(connection)
         context.run_migrations()
 
 

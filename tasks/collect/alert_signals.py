@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 
 from opssage.evidence import Evidence, SourceReport, SourceStatus
 from opssage.incident import Alert
+from opssage.places import subject_of
 from tasks.collect.metrics import LabelledPoints, Observed, evidence_of
 from tasks.collect.plan import ALERT_SIGNAL
 from tasks.collect.prometheus_api import SOURCE
-from tasks.collect.promql import Signal, expression_of, signals, widest_range_seconds
+from tasks.collect.promql import Signal, signals, widest_range_seconds
 from tasks.collect.series import Times, Tolerance, read
 from tasks.collect.source import Scope
-from tasks.collect.targets import subject_of
 
 MAX_SIGNALS = 6
 _SMALLEST = 1e-9
@@ -30,7 +30,7 @@ def watched(alerts: Sequence[Alert]) -> tuple[tuple[Watched, ...], tuple[SourceR
     by_signal: dict[Signal, list[Alert]] = {}
     skipped: dict[str, SourceReport] = {}
     for alert in alerts:
-        expression = expression_of(alert)
+        expression = alert.condition
         try:
             found = signals(expression) if expression else ()
         except ValueError as error:
@@ -58,7 +58,7 @@ def lookback_seconds(alerts: Iterable[Alert]) -> float:
     widest = 0.0
     for alert in alerts:
         try:
-            widest = max(widest, widest_range_seconds(expression_of(alert)))
+            widest = max(widest, widest_range_seconds(alert.condition))
         except ValueError:
             continue
     return widest

@@ -2,11 +2,10 @@
 
 from opssage.evidence import Evidence, EvidenceKind
 from opssage.incident import Alert
+from opssage.places import subject_of
 from opssage.wire import format_time
-from tasks.collect.promql import expression_of
-from tasks.collect.sentences import clock, whom
+from tasks.collect.sentences import time_of_day, whom
 from tasks.collect.source import Answer, Scope
-from tasks.collect.targets import subject_of
 
 
 class AlertSource:
@@ -22,22 +21,21 @@ class AlertSource:
 
 def _evidence(alert: Alert) -> Evidence:
     subject = subject_of(alert.labels)
-    expression = expression_of(alert)
     message = f": {alert.message}" if alert.message else ""
     return Evidence(
         kind=EvidenceKind.ALERT,
         source=AlertSource.name,
         summary=f"{alert.name} ({alert.severity}) {alert.status.value} since "
-        f"{clock(alert.starts_at)} for {whom(subject)}{message}",
+        f"{time_of_day(alert.starts_at)} for {whom(subject)}{message}",
         observed_at=alert.starts_at,
         subject=subject,
-        query=expression,
+        query=alert.condition,
         data={
             "status": alert.status.value,
             "labels": dict(alert.labels),
             "annotations": dict(alert.annotations),
             "starts_at": format_time(alert.starts_at),
             "ends_at": None if alert.ends_at is None else format_time(alert.ends_at),
-            "firing_condition": expression,
+            "firing_condition": alert.condition,
         },
     )

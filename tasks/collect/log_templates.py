@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from opssage.evidence import Evidence, EvidenceKind
+from opssage.evidence import SURGE_FACTOR, SURGE_LINES, Evidence, EvidenceKind
+from opssage.places import owner_of, places_in
 from opssage.redaction import redact_text
 from opssage.wire import format_time
 from tasks.collect.log_lines import (
@@ -20,7 +21,6 @@ from tasks.collect.log_lines import (
 )
 from tasks.collect.sentences import whom
 from tasks.collect.source import Scope
-from tasks.collect.targets import owner_of, subject_of
 
 SOURCE = "loki"
 MAX_TEMPLATES = 40
@@ -28,8 +28,6 @@ MAX_PLAIN = 10  #: templates that neither appeared nor surged
 MAX_EXAMPLES = 3
 MAX_SCANNED = 50  #: lines of a group looked through for different examples
 MAX_LINE = 500
-SURGE = 3.0  #: times the rate before
-MIN_SURGE_LINES = 5
 
 _RANK = {ERROR: 0, WARNING: 1, "": 2, INFO: 3}
 _SUBJECT_KEYS = ("namespace", "service", "pod", "container")
@@ -72,7 +70,7 @@ class Group:
     def is_news(self) -> bool:
         """True when the template appeared, or came far more often."""
         return (not self.before and bool(self.after)) or (
-            len(self.after) >= MIN_SURGE_LINES and self.rate_after >= SURGE * self.rate_before
+            len(self.after) >= SURGE_LINES and self.rate_after >= SURGE_FACTOR * self.rate_before
         )
 
     @property
@@ -141,7 +139,7 @@ def _per_minute(count: int, seconds: float) -> float:
 
 
 def _subject(labels: Mapping[str, str]) -> dict[str, str]:
-    subject = subject_of({key: value for key, value in labels.items() if key != "job"})
+    subject = places_in(labels)  # who writes a line is who it is about
     if subject.get("service", "unknown_service") == "unknown_service":
         name = owner_of(subject.get("pod", "")) or subject.get("container", "")
         subject = {**subject, "service": name} if name else subject

@@ -12,6 +12,7 @@ import httpx2
 
 from opssage.errors import SourceError
 from opssage.evidence import SourceReport, SourceStatus
+from opssage.places import PLACE_LABELS
 from tasks.collect.concurrency import run_all
 from tasks.collect.log_templates import (
     SOURCE,
@@ -23,13 +24,12 @@ from tasks.collect.log_templates import (
     log_evidence,
     merged,
 )
-from tasks.collect.promql import Matcher
+from tasks.collect.promql import OF_NAME, Matcher
 from tasks.collect.source import Answer, Scope
-from tasks.collect.targets import SUBJECT_LABELS, Targets
+from tasks.collect.targets import Targets
 from tasks.collect.upstream import Upstream
 
 WORKERS = 4
-_OF_NAME = "(?:-.*)?"  #: pods are called after what they belong to
 _TROUBLE = (
     ' |~ "(?i)(error|exception|fatal|panic|fail|refused|denied|unavailable|timed? ?out'
     '|oom|killed|crash|warn)"'
@@ -158,7 +158,7 @@ def _selectors(targets: Targets, labels: AbstractSet[str]) -> tuple[str, ...]:
     namespaces = _matchers(labels, "namespace", targets.namespaces)
     services = tuple(dict.fromkeys(name for _, name in targets.services))
     of_services = _matchers(labels, "service", services) or _matchers(
-        labels, "pod", services, suffix=_OF_NAME
+        labels, "pod", services, suffix=OF_NAME
     )
     pods = _matchers(labels, "pod", tuple(dict.fromkeys(pod for _, pod in targets.pods)))
     nodes = _matchers(labels, "node", targets.nodes)
@@ -174,7 +174,7 @@ def _selectors(targets: Targets, labels: AbstractSet[str]) -> tuple[str, ...]:
 def _matchers(
     labels: AbstractSet[str], role: str, values: tuple[str, ...], suffix: str = ""
 ) -> tuple[Matcher, ...]:
-    label = next((name for name in SUBJECT_LABELS[role] if name in labels), None)
+    label = next((name for name in PLACE_LABELS[role] if name in labels), None)
     if label is None or not values:
         return ()
     return (Matcher(label=label, values=values, suffix=suffix),)

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from opssage.evidence import Evidence, EvidenceKind, Window
+from opssage.units import quantity
 from opssage.wire import format_time
 from tasks.collect.places import Places
 from tasks.collect.prometheus_api import SOURCE, Grid, Result
 from tasks.collect.questions import Row
-from tasks.collect.sentences import amount, course, whom
+from tasks.collect.sentences import course, whom
 from tasks.collect.series import Point, Reading, Statistics, Times, on_grid, read, thinned
 from tasks.collect.source import Scope
 from tasks.collect.targets import Targets
@@ -179,7 +180,7 @@ def evidence_of(
 
 def _summary(row: Row, item: Observed) -> str:
     if row.companion and item.reading.last is not None:
-        return f"{row.title} of {whom(item.subject)}: {amount(item.reading.last, row.unit)}"
+        return f"{row.title} of {whom(item.subject)}: {quantity(item.reading.last, row.unit)}"
     title = f"{row.title} ({item.reason})" if item.reason else row.title
     return course(title, item.subject, item.reading, row.unit)
 

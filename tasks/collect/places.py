@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tasks.collect.targets import Targets, host_of
+from opssage.places import host_of
+from tasks.collect.targets import Targets
 
 MAX_NODES = 20
 MAX_PODS = 250  #: Kubernetes' own advice is at most 110 pods on a node

@@ -9,7 +9,7 @@ from opssage.incident import Alert
 from tasks.collect.investigation import MAX_QUERIES, Investigation, grid_since, skipped
 from tasks.collect.places import Places, PodInfo, named_nodes, places_of
 from tasks.collect.prometheus_api import SOURCE, PrometheusApi, Query, Result
-from tasks.collect.promql import Matcher, build
+from tasks.collect.promql import OF_NAME, Matcher, build
 from tasks.collect.source import Answer, Scope
 from tasks.collect.targets import Targets
 from tasks.collect.upstream import Upstream
@@ -18,7 +18,6 @@ _POD_INFO = "kube_pod_info{$M}"
 _NODE_INFO = "kube_node_info"
 _ACTIVE = "ALERTS_FOR_STATE{$M}"
 _WHERE_POINTS = 10  #: enough to see pods that lived for a part of the window only
-_OF_NAME = "(?:-.*)?"  #: pods are called after what they belong to
 
 
 class PrometheusSource:
@@ -111,7 +110,7 @@ def _pod_matchers(targets: Targets) -> list[Matcher]:
     if targets.namespaces:
         return [Matcher(label="namespace", values=targets.namespaces)]
     names = dict.fromkeys(name for _, name in (*targets.pods, *targets.services))
-    return [Matcher(label="pod", values=tuple(names), suffix=_OF_NAME)] if names else []
+    return [Matcher(label="pod", values=tuple(names), suffix=OF_NAME)] if names else []
 
 
 def _pod_infos(results: Iterable[Result]) -> tuple[PodInfo, ...]:

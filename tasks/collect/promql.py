@@ -5,11 +5,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
-from urllib.parse import parse_qs, urlsplit
 
 import promql_parser as ast
-
-from opssage.incident import Alert
 
 _COMPARISONS = frozenset({">", "<", ">=", "<=", "==", "!="})
 _SET_OPERATORS = frozenset({"and", "or", "unless"})
@@ -27,6 +24,9 @@ _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 _REGEX_CHARACTERS = re.compile(r"([\\.+*?()|\[\]{}^$])")
 _PLACEHOLDER = re.compile(r"(,?)\$M")
+
+OF_NAME = "(?:-.*)?"
+"""Suffix of a matcher: pods are called after what they belong to."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,19 +60,6 @@ class Matcher:
             return "=", self.values[0]
         choice = "|".join(_REGEX_CHARACTERS.sub(r"\\\1", value) for value in self.values)
         return "=~", f"(?:{choice}){self.suffix}" if self.suffix else choice
-
-
-def expression_of(alert: Alert) -> str:
-    """Return the alert's PromQL expression: as the sender gave it, or from its generator URL.
-
-    The URL is only read, never fetched. Empty when neither has one.
-    """
-    if alert.firing_condition:
-        return alert.firing_condition
-    try:
-        return parse_qs(urlsplit(alert.generator_url).query).get("g0.expr", [""])[0]
-    except ValueError:
-        return ""
 
 
 def signals(expression: str) -> tuple[Signal, ...]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from opssage.evidence import Evidence, EvidenceKind
 from opssage.wire import format_time
 from tasks.collect.prometheus_api import SOURCE, Result
-from tasks.collect.sentences import clock
+from tasks.collect.sentences import time_of_day
 from tasks.collect.source import Scope
 
 CREATED = "kube_replicaset_created{$M}"
@@ -70,7 +70,7 @@ def _change(
     return Evidence(
         kind=EvidenceKind.CHANGE,
         source=SOURCE,
-        summary=f"deployment {deployment} ({namespace}) was rolled out at {clock(moment)}, "
+        summary=f"deployment {deployment} ({namespace}) was rolled out at {time_of_day(moment)}, "
         f"{abs(ahead):.0f} s {order} onset: {previous or 'nothing'} → {replicaset}",
         observed_at=moment,
         subject={

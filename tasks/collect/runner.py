@@ -8,6 +8,7 @@ from time import monotonic
 
 import structlog
 
+from opssage import metrics
 from opssage.evidence import (
     AffectedComponents,
     AlertMetadata,
@@ -19,14 +20,14 @@ from opssage.evidence import (
     SourceStatus,
 )
 from opssage.incident import Alert, Incident, lead_alert
+from opssage.places import subject_of
 from opssage.redaction import redact, redact_text
 from opssage.settings import CollectSettings
 from tasks.collect.alert_signals import lookback_seconds
 from tasks.collect.analysis import first_sight
 from tasks.collect.concurrency import run_all
-from tasks.collect.promql import expression_of
 from tasks.collect.source import Answer, KnowsActivity, Scope, Source
-from tasks.collect.targets import subject_of, targets_of
+from tasks.collect.targets import targets_of
 from tasks.collect.windows import calm_until, window_of
 
 log = structlog.get_logger(__name__)
@@ -59,11 +60,12 @@ def collect(
     answers = _ask_all(sources, scope, began, seconds)
     evidence = _numbered(item for answer in answers for item in answer.evidence)
     reports = tuple(_clean_report(report) for answer in answers for report in answer.reports)
+    _count(reports)
     return PrimaryContext(
         alert_metadata=AlertMetadata(
             alert_name=lead.name or incident.alert_name,
             severity=lead.severity,
-            firing_condition=redact_text(expression_of(lead)),
+            firing_condition=redact_text(lead.condition),
             trigger_time=lead.starts_at,
         ),
         affected_components=_affected(ordered),
@@ -158,6 +160,13 @@ def _numbered(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
     )
 
 
+def _count(reports: Iterable[SourceReport]) -> None:
+    for report in reports:
+        metrics.SOURCE_REQUESTS.labels(report.source, report.status.value).inc()
+        if report.status not in {SourceStatus.SKIPPED, SourceStatus.NOT_CONFIGURED}:
+            metrics.SOURCE_REQUEST_SECONDS.labels(report.source).observe(report.duration_seconds)
+
+
 def _clean_report(report: SourceReport) -> SourceReport:
     return replace(report, query=redact_text(report.query), error=redact_text(report.error))
 
@@ -172,7 +181,10 @@ def _clean_analysis(analysis: PreliminaryAnalysis) -> PreliminaryAnalysis:
 
 def _affected(alerts: Sequence[Alert]) -> AffectedComponents:
     """Return where the lead alert points; what it leaves open, the others may agree on."""
-    lead, *others = (subject_of(alert.labels) for alert in alerts)
+    lead, *others = (
+        {**subject_of(alert.labels), **({"service": alert.service} if alert.service else {})}
+        for alert in alerts
+    )
 
     def place(key: str) -> str | None:
         agreed = {subject[key] for subject in others if key in subject}
@@ -180,7 +192,7 @@ def _affected(alerts: Sequence[Alert]) -> AffectedComponents:
         return None if name is None else redact_text(name)
 
     return AffectedComponents(
-        service=place("service") or place("workload"),
+        service=place("service"),
         namespace=place("namespace"),
         pod=place("pod"),
         node=place("node"),

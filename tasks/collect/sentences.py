@@ -1,11 +1,11 @@
-"""Numbers and subjects in words a person can check."""
+"""Subjects and the course of their series in words a person can check."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from opssage.units import quantity
 from tasks.collect.series import Reading
 
-_BYTE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _NAMED: tuple[tuple[str, str], ...] = (
     ("pvc", "volume claim"),
     ("pod", "pod"),
@@ -18,20 +18,7 @@ _NAMED: tuple[tuple[str, str], ...] = (
 )
 
 
-def amount(value: float, unit: str) -> str:
-    """Return a value in its unit, three significant digits."""
-    if unit == "ratio":
-        return f"{value * 100:.3g} %"
-    if unit == "bytes":
-        power = 0
-        while abs(value) >= 1024 and power < len(_BYTE_UNITS) - 1:  # noqa: PLR2004 - IEC prefixes
-            value, power = value / 1024, power + 1
-        return f"{value:.4g} {_BYTE_UNITS[power]}"
-    suffix = {"seconds": " s", "cores": " cores", "per_second": "/s"}.get(unit, "")
-    return f"{value:.4g}{suffix}"
-
-
-def clock(at: datetime) -> str:
+def time_of_day(at: datetime) -> str:
     """Return the time of day in UTC: `03:02:40Z`."""
     return at.astimezone(UTC).strftime("%H:%M:%SZ")
 
@@ -58,17 +45,17 @@ def course(title: str, subject: Mapping[str, str], reading: Reading, unit: str) 
     before, after = reading.before, reading.after
     if after is None:
         return f"{head}: no samples since onset" + (
-            f", median {amount(before.median, unit)} before" if before else ""
+            f", median {quantity(before.median, unit)} before" if before else ""
         )
-    since = f"median {amount(after.median, unit)}, peak {amount(after.max, unit)}"
+    since = f"median {quantity(after.median, unit)}, peak {quantity(after.max, unit)}"
     if before is None:
         began = f" appeared at {_at(reading.onset_at)}" if reading.onset_at is not None else ""
         return f"{head}{began}: {since}; no baseline to compare with"
+    usual = f"median {quantity(before.median, unit)}"
     if reading.onset_at is None:
-        return f"{head} stayed in its baseline: median {amount(before.median, unit)}, then {since}"
-    left = f"{head} left its baseline at {_at(reading.onset_at)}"
-    return f"{left}: median {amount(before.median, unit)}, then {since}"
+        return f"{head} stayed in its baseline: {usual}, then {since}"
+    return f"{head} left its baseline at {_at(reading.onset_at)}: {usual}, then {since}"
 
 
 def _at(seconds: float) -> str:
-    return clock(datetime.fromtimestamp(seconds, UTC))
+    return time_of_day(datetime.fromtimestamp(seconds, UTC))

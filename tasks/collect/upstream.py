@@ -23,7 +23,6 @@ _BY_STATUS: Mapping[int, str] = {
     503: "temporarily unavailable",
     504: "too slow",
 }
-_PERMANENT = frozenset({400, 401, 403, 404, 422})
 
 
 class UnreachableError(SourceError):
@@ -91,9 +90,7 @@ def _read(response: httpx2.Response, *, until: float, slow: str) -> bytes:
     for chunk in response.iter_bytes():
         body += chunk
         if len(body) > MAX_ANSWER_BYTES:
-            raise SourceError(
-                f"the answer is larger than {MAX_ANSWER_BYTES // 1024**2} MiB", permanent=True
-            )
+            raise SourceError(f"the answer is larger than {MAX_ANSWER_BYTES // 1024**2} MiB")
         if monotonic() > until:
             raise SourceError(slow)
     return bytes(body)
@@ -117,4 +114,4 @@ def _fault(status: int, document: Any, body: bytes) -> SourceError:
         reason = "too slow"
     # a secret cut in two would no longer be recognised as one
     excerpt = " ".join(redact_text(detail).split())[:_EXCERPT]
-    return SourceError(f"{reason} (HTTP {status}): {excerpt}", permanent=status in _PERMANENT)
+    return SourceError(f"{reason} (HTTP {status}): {excerpt}")

@@ -8,6 +8,7 @@ grade. They are not fitted to data, so probabilities made of them are not calibr
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 
 from opssage.diagnosis import Action
 from tasks.diagnose.scene import Where
@@ -27,14 +28,45 @@ RARE = 1 / 150
 """Odds of a cause before any evidence, against everything that is not in the catalogue."""
 
 
+class Fact(StrEnum):
+    """What the signs of a cause show. Signs of one fact are views of the same thing."""
+
+    TOLD = "told"
+    """The cause itself, in a state, a level or a line that words it."""
+    SAYS = "says"
+    """The cause in a line, where `TOLD` is a level."""
+    HARM = "harm"
+    """That something does not work, where the cause is nothing without it."""
+    EFFECT = "effect"
+    """That something does not work."""
+    STRAIN = "strain"
+    """That the load is too much."""
+    CHANGE = "change"
+    GROWTH = "growth"
+    LOAD = "load"
+    NEAR = "near"
+    """Use that comes near a limit."""
+    HOG = "hog"
+    UNLIMITED = "unlimited"
+    DOWN = "down"
+    SLOW = "slow"
+    ACCUSED = "accused"
+    """What callers say."""
+    SERVES = "serves"
+    CALM = "calm"
+    OVER = "over"
+    AGAINST = "against"
+    """Whatever does not fit."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sign:
     """A signal that speaks for a cause (ratio above 1) or against it (below 1)."""
 
     signal: str  #: a name of the signal tables; `log.*` stands for all log signals
     ratio: float  #: likelihood ratio at full strength
+    fact: Fact  #: of the signs of one fact only the strongest counts
     where: Where = Where.SELF
-    fact: str = ""  #: signs of one fact are views of the same thing; only the strongest counts
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +82,7 @@ class Cause:
     kinds: tuple[str, ...]  #: kinds of component it can befall: service, pod, node, incident
     titles: tuple[str, ...]
     prior: float  #: odds
-    needs: tuple[str, ...]  #: facts without a clear sign of which the cause is not considered
+    needs: tuple[Fact, ...]  #: facts without a clear sign of which the cause is not considered
     signs: tuple[Sign, ...]
     now: tuple[Action, ...] = ()
     later: tuple[Action, ...] = ()
@@ -58,37 +90,45 @@ class Cause:
     next_checks: tuple[str, ...] = ()  #: what would tell it from its neighbours
 
 
-def either(fact: str, ratio: float, *signals: str, where: Where = Where.SELF) -> tuple[Sign, ...]:
+def either(fact: Fact, ratio: float, *signals: str, where: Where = Where.SELF) -> tuple[Sign, ...]:
     """Return signs that show one fact, each with the same weight."""
     return tuple(Sign(signal=each, ratio=ratio, where=where, fact=fact) for each in signals)
 
 
 def unless(ratio: float, *signals: str, where: Where = Where.SELF) -> tuple[Sign, ...]:
     """Return signs that speak against a cause as strongly as `ratio` would speak for it."""
-    fact = f"against, {where.value}"
-    return tuple(Sign(signal=each, ratio=1 / ratio, where=where, fact=fact) for each in signals)
+    return either(Fact.AGAINST, 1 / ratio, *signals, where=where)
 
 
-def facts(cause: Cause) -> Iterator[tuple[str, tuple[Sign, ...]]]:
-    """Yield the facts of a cause with their signs; a sign without a fact stands alone."""
-    groups: dict[str, list[Sign]] = {}
+Shown = tuple[Fact, Where | None]
+"""A fact; what speaks against a cause is one fact for each place it is seen at."""
+
+
+def facts(cause: Cause) -> Iterator[tuple[Shown, tuple[Sign, ...]]]:
+    """Yield the facts of a cause with their signs."""
+    groups: dict[Shown, list[Sign]] = {}
     for sign in cause.signs:
-        groups.setdefault(sign.fact or f"{sign.where}:{sign.signal}", []).append(sign)
+        place = sign.where if sign.fact is Fact.AGAINST else None
+        groups.setdefault((sign.fact, place), []).append(sign)
     for fact, signs in groups.items():
         yield fact, tuple(signs)
 
 
-CRASHING = ("state.crash_loop", "metric.restarts", "state.replicas_unavailable")
+_RESTARTING = ("state.crash_loop", "metric.restarts")
+CRASHING = (*_RESTARTING, "state.replicas_unavailable")
 """How a container that cannot run shows."""
 
-HARM = (
-    *CRASHING,
+BROKEN = (
+    *_RESTARTING,
     "metric.target_down",
     "metric.error_ratio_rise",
     "metric.latency_rise",
     "log.server_error",
     "log.exception",
 )
+"""How a service that does not work shows, beyond what every rollout does to its replicas."""
+
+HARM = (*BROKEN, "state.replicas_unavailable")
 """How a service that does not work shows."""
 
 ACCUSATIONS = (

@@ -4,23 +4,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-SERVICE_KEYS = ("service", "service_name", "destination_workload", "app", "app_kubernetes_io_name")
-"""Labels that name a request-serving component, most telling first."""
+from opssage.places import deployment_of, host_of, owner_of, service_of_host, subject_of
 
-WORKLOAD_KEYS = ("workload", "deployment", "statefulset", "daemonset")
-"""Labels that name the owner of pods."""
-
-EXPORTERS = ("kube-state-metrics", "node-exporter", "kubelet", "cadvisor", "blackbox-exporter")
-"""Endings of names that say who measured, not who is measured."""
-
-# Kubernetes draws the random parts of names from this alphabet: no vowels, no 0, 1 and 3
-# (k8s.io/apimachinery, pkg/util/rand).
-_RANDOM = "bcdfghjklmnpqrstvwxz2456789"
-_DEPLOYMENT_POD = re.compile(
-    rf"^(?P<owner>.+)-(?:[{_RANDOM}]{{8,10}}|(?=[a-z]*\d)[a-z\d]{{6,10}})-[a-z\d]{{3,5}}$"
-)
-_NUMBERED_POD = re.compile(rf"^(?P<owner>.+)-(?:\d{{1,3}}|[{_RANDOM}]{{5}})$")
-_CLUSTER_HOST = re.compile(r"^(?P<name>[^.]+)\.[^.]+\.svc(?:\..*)?$")
 _ADDRESS = re.compile(r"^[\d.]+$|:.*:|^localhost$|^kubernetes$")
 _SUFFIX = re.compile(r"[-_]?(?:service|svc)$")
 
@@ -56,26 +41,23 @@ class Names:
 
     def component(self, subject: Mapping[str, str]) -> str | None:
         """Return the component a subject means; None when it names none."""
-        if service := _service(subject):
-            return self.workload(service)
-        if workload := _first(subject, WORKLOAD_KEYS):
-            return self.workload(workload)
-        if pod := subject.get("pod"):
+        places = subject_of(subject)
+        if name := places.get("service") or places.get("workload"):
+            return self.workload(name)
+        if pod := places.get("pod"):
             owner = self._owner(pod)
             return self.workload(owner) if owner else f"pod/{pod}"
-        return self.node(subject) or self._claim(subject) or self._scraped(subject)
+        return self.node(subject) or self._claim(subject) or self._scraped(places)
 
     def node(self, subject: Mapping[str, str]) -> str | None:
         """Return the node a subject names."""
-        node = subject.get("node")
+        node = subject_of(subject).get("node")
         return f"node/{node}" if node else None
 
     def called(self, host: str) -> str | None:
         """Return the component behind a host name; None for addresses and the local host."""
-        name = host.strip(".").lower()
-        if cluster := _CLUSTER_HOST.match(name):
-            name = cluster["name"]
-        elif (head := name.partition(".")[0]) in self.known:
+        name = service_of_host(host.strip(".").lower())
+        if (head := name.partition(".")[0]) in self.known:
             name = head
         if not name or _ADDRESS.search(name):
             return None
@@ -91,10 +73,10 @@ class Names:
         return f"service/{self.services.get(name, name)}"
 
     def _owner(self, pod: str) -> str | None:
-        if match := _DEPLOYMENT_POD.match(pod):
-            return match["owner"]
-        match = _NUMBERED_POD.match(pod)
-        return match["owner"] if match and match["owner"] in self.known else None
+        if owner := deployment_of(pod):
+            return owner
+        owner = owner_of(pod)
+        return owner if owner != pod and owner in self.known else None
 
     def _alike(self, name: str) -> str:
         """Return the one known name that differs only by an ending such as `-service`."""
@@ -112,28 +94,17 @@ class Names:
             else None
         )
 
-    def _scraped(self, subject: Mapping[str, str]) -> str | None:
-        for key in ("container", "job"):
-            if (name := subject.get(key)) and not name.endswith(EXPORTERS):
-                return self.workload(name)
-        host = subject.get("instance", "").partition(":")[0]
+    def _scraped(self, places: Mapping[str, str]) -> str | None:
+        if name := places.get("container") or places.get("job"):
+            return self.workload(name)
+        host = host_of(places.get("instance", ""))
         return f"node/{host}" if host else None
-
-
-def _first(subject: Mapping[str, str], keys: Iterable[str]) -> str:
-    return next((subject[key] for key in keys if subject.get(key)), "")
-
-
-def _service(subject: Mapping[str, str]) -> str:
-    """Return the service; an exporter's own name counts for nothing."""
-    named = {key: name for key, name in subject.items() if not str(name).endswith(EXPORTERS)}
-    return _first(named, SERVICE_KEYS)
 
 
 def _pairs(subjects: Iterable[Mapping[str, str]]) -> Iterator[tuple[str, str]]:
     for subject in subjects:
-        pod = _DEPLOYMENT_POD.match(subject.get("pod", ""))
-        owner = _first(subject, WORKLOAD_KEYS) or (pod["owner"] if pod else "")
-        yield _service(subject), owner
+        places = subject_of(subject)
+        owner = places.get("workload") or deployment_of(places.get("pod", "")) or ""
+        yield places.get("service", ""), owner
         if peer := subject.get("peer"):
             yield peer, ""

@@ -4,12 +4,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from opssage.evidence import SourceReport, SourceStatus
+from tasks.diagnose.wording import plain
 
 _FULL = 0.97
 """With every source read there is still no certainty."""
 _NOT_ASKED = 0.9
-_PARTLY_FAILED = 0.85
-_FAILED = 0.7
+_ALL_EMPTY = 0.8
+"""It answers, but knows nothing of the places asked about."""
+_SILENT = 0.6
+"""No question answered; in between the factor grows with the share of answers."""
 _ANSWERED = frozenset({SourceStatus.OK, SourceStatus.EMPTY})
 
 
@@ -20,6 +23,7 @@ class Gap:
     factor: float
     statement: str
     next_check: str
+    failed: bool = False  #: it was asked and did not answer
 
 
 def gaps(sources: Sequence[SourceReport]) -> tuple[Gap, ...]:
@@ -43,25 +47,37 @@ def coverage(found: Sequence[Gap]) -> float:
 def _gap(name: str, reports: Sequence[SourceReport]) -> Iterator[Gap]:
     answered = sum(each.status in _ANSWERED for each in reports)
     failed = [each for each in reports if each.status is SourceStatus.FAILED]
-    if failed:
-        first = min(failed, key=lambda each: (each.error, each.query))
+    if not answered and not failed:
+        yield _not_asked(name, reports)
+    elif answered < len(reports):
+        yield _partly(name, reports, failed)
+    if answered and not any(each.status is SourceStatus.OK for each in reports):
         yield Gap(
-            factor=_PARTLY_FAILED if answered else _FAILED,
-            statement=f"{name} answered {answered} of {len(reports)} questions"
-            f" ({_plain(first.error or 'no answer')})",
-            next_check=f"Ask {name} by hand: {first.query}"
-            if first.query
-            else f"See why {name} does not answer",
-        )
-    elif not answered:
-        why = next((each.error for each in reports if each.error), "not configured")
-        yield Gap(
-            factor=_NOT_ASKED,
-            statement=f"{name} was not asked ({_plain(why)})",
-            next_check=f"Configure {name}, or look there by hand",
+            factor=_ALL_EMPTY,
+            statement=f"{name} holds nothing on the places asked about",
+            next_check=f"See whether {name} holds the data of this cluster, under which labels",
         )
 
 
-def _plain(text: str) -> str:
-    """Return text that cannot be mistaken for a citation."""
-    return " ".join(text.replace("[", "(").replace("]", ")").split())
+def _not_asked(name: str, reports: Sequence[SourceReport]) -> Gap:
+    why = next((each.error for each in reports if each.error), "not configured")
+    return Gap(
+        factor=_NOT_ASKED,
+        statement=f"{name} was not asked ({plain(why)})",
+        next_check=f"Configure {name}, or look there by hand",
+    )
+
+
+def _partly(name: str, reports: Sequence[SourceReport], failed: Sequence[SourceReport]) -> Gap:
+    silent = [each for each in reports if each.status not in _ANSWERED]
+    answered = len(reports) - len(silent)
+    first = min(failed or silent, key=lambda each: (each.error, each.query))
+    return Gap(
+        factor=_SILENT + (1 - _SILENT) * answered / len(reports),
+        statement=f"{name} answered {answered} of {len(reports)} questions"
+        f" ({plain(first.error or 'no answer')})",
+        next_check=f"Ask {name} by hand: {first.query}"
+        if first.query
+        else f"See why {name} does not answer",
+        failed=bool(failed),
+    )

@@ -94,7 +94,7 @@ def _told(scene: Scene, cause: Cause, component: str) -> tuple[Factor, ...] | No
     """Return a factor per fact that is seen; None when a needed one is not clearly seen."""
     seen = {fact: _strongest(scene, signs, component) for fact, signs in facts(cause)}
     for need in cause.needs:
-        sign = seen.get(need)
+        sign = seen.get((need, None))
         if sign is None or sign.finding.strength < CLEAR:
             return None
     return _heaviest_first(factor for factor in seen.values() if factor)

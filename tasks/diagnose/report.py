@@ -18,11 +18,21 @@ from tasks.diagnose.coverage import Gap
 from tasks.diagnose.hypotheses import Weighed, rest_of
 from tasks.diagnose.knowledge import known_actions, known_checks
 from tasks.diagnose.scene import Scene
+from tasks.diagnose.signals.alert import INCIDENT
 from tasks.diagnose.signals.finding import deviates
-from tasks.diagnose.structure import Factor
+from tasks.diagnose.structure import Factor, harmless, no_harm
 from tasks.diagnose.timeline import course, propagation, spread
 from tasks.diagnose.verdict import Decision
-from tasks.diagnose.wording import chance, cited, clock, filled, first_filled, for_people, names_of
+from tasks.diagnose.wording import (
+    chance,
+    cited,
+    clock,
+    filled,
+    first_filled,
+    for_people,
+    names_of,
+    plain,
+)
 
 ENGINE = "rules"
 ENGINE_VERSION = "1"
@@ -32,6 +42,7 @@ weights, wording. Then two reports that differ can be told apart by their engine
 _MOST_HYPOTHESES = 8
 _MOST_STEPS = 20
 _MOST_VICTIMS = 5
+_MOST_DOUBTS = 2
 _MOST_REJECTED = 3
 _MOST_CHECKS = 8
 _MOST_IDS = 5  # of one finding
@@ -91,10 +102,10 @@ def _root_cause(material: Material) -> str:
     decision, found = material.decision, material.found
     if found:
         when = _when(material.scene, found.component)
-        return f"{_title(found)}{when}{_victims(material.path[1:])}."
+        return plain(f"{_title(found)}{when}{_victims(material.path[1:])}.")
     if decision.best and decision.verdict is Verdict.HEALTHY:
         return f"{_title(decision.best)}."
-    return " ".join(_lead(material))
+    return plain(" ".join(_lead(material)))
 
 
 def _when(scene: Scene, component: str) -> str:
@@ -124,6 +135,8 @@ def _lead(material: Material) -> Iterator[str]:
         yield "Nothing beyond the alerts themselves points to one."
     else:
         yield f"Strongest lead: {_title(best)} (probability {chance(best.probability)})."
+        if any(harmless(material.scene, best.component)) and best.component != INCIDENT:
+            yield f"Yet {no_harm(best.component)}."
     missing = [each.statement for each in material.gaps]
     if missing:
         yield f"Missing: {'; '.join(missing)}."
@@ -135,7 +148,7 @@ def _reasoning(material: Material) -> Iterator[str]:
     yield from course(_told(material))
     yield from _conclusion(material)
     for gap in material.gaps:
-        yield f"Confidence is lowered: {gap.statement}"
+        yield cited(f"Confidence is lowered: {gap.statement}", ())
 
 
 def _told(material: Material) -> tuple[Finding, ...]:
@@ -169,6 +182,8 @@ def _conclusion(material: Material) -> Iterator[str]:
         "unknown here",
         tuple(dict.fromkeys(ids))[:_MOST_IDS],
     )
+    for doubt in best.refutes[:_MOST_DOUBTS]:
+        yield cited(f"Against it: {doubt.statement}", doubt.finding.evidence_ids[:_MOST_IDS])
     yield from spread(material.scene, material.path)
     for each in [other for other in material.ranked[1:] if other.refutes][:_MOST_REJECTED]:
         against = each.refutes[0]

@@ -8,7 +8,7 @@ from enum import StrEnum
 from opssage.diagnosis import Finding
 from tasks.diagnose.case import Case
 from tasks.diagnose.signals.alert import INCIDENT
-from tasks.diagnose.signals.finding import fails
+from tasks.diagnose.signals.finding import fails, harms
 
 
 class Where(StrEnum):
@@ -108,6 +108,24 @@ class Scene:
         return _reach(
             component, lambda each: (*self.calls.get(each, ()), *self.nodes.get(each, ()))
         )
+
+    def harm(self, component: str) -> Finding | None:
+        """Return the clearest harm to a component or to what depends on it; None without any."""
+        seen = [
+            each
+            for place in (component, *sorted(self.depend_on(component)))
+            for each in (*self.own.get(place, ()), *self.accusations.get(place, ()))
+            if harms(each) and not self._passing(each)
+        ]
+        return max(seen, key=lambda each: each.strength, default=None)
+
+    def _passing(self, each: Finding) -> bool:
+        """Tell whether replicas are missing just because a rollout replaces them."""
+        replaced = any(
+            other.signal == "change.rollout_before_onset"
+            for other in self.own.get(each.component, ())
+        )
+        return replaced and each.signal == "state.replicas_unavailable"
 
     def _places(self, component: str, where: Where) -> tuple[str, ...]:
         if where is Where.CALLERS:

@@ -6,7 +6,8 @@ from opssage.knowledge import EnhancedContext
 from opssage.settings import DiagnoseSettings
 from tasks.diagnose.case import Case
 from tasks.diagnose.catalogue import CAUSES
-from tasks.diagnose.coverage import coverage, gaps
+from tasks.diagnose.citations import check_citations
+from tasks.diagnose.coverage import gaps
 from tasks.diagnose.findings import find
 from tasks.diagnose.hypotheses import weigh
 from tasks.diagnose.report import Material, write
@@ -21,21 +22,21 @@ def diagnose(
 
     The same evidence gives the same report, in whatever order it came. The probabilities behind
     `confidence_score` come from weights set by experts and are not calibrated (see `cause`).
+    Raises CitationError when the report would claim what the context does not hold.
     """
     case = Case.of(context, enhanced)
     scene = Scene.of(case, find(case))
     ranked = weigh(scene, CAUSES)
     unseen = gaps(context.sources)
-    decision = decide(
-        ranked, scene, coverage=coverage(unseen), min_confidence=settings.min_confidence
-    )
-    return write(
+    report = write(
         Material(
             context=context,
             enhanced=enhanced,
             scene=scene,
             ranked=ranked,
             gaps=unseen,
-            decision=decision,
+            decision=decide(ranked, scene, unseen, min_confidence=settings.min_confidence),
         )
     )
+    check_citations(report, context)
+    return report

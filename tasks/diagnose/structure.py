@@ -10,7 +10,7 @@ from datetime import datetime
 from math import log
 
 from opssage.diagnosis import Finding
-from tasks.diagnose.cause import POSITIVE, SLIGHT
+from tasks.diagnose.cause import POSITIVE, SLIGHT, STRONG
 from tasks.diagnose.component import kind_of, label_of
 from tasks.diagnose.scene import Scene, Where
 from tasks.diagnose.signals.finding import fails
@@ -33,8 +33,8 @@ class Factor:
 def explained_alerts(scene: Scene, component: str) -> Iterator[Factor]:
     """Weigh how many of the alerts would follow from this component failing.
 
-    An alert elsewhere with no known path counts slightly; with a known surrounding and still no
-    path, it counts for more.
+    An alert elsewhere speaks against it: more so where the surroundings of both are known and
+    still no path leads from one to the other.
     """
     alerts = scene.alerts
     dependants = {component, *scene.depend_on(component)}
@@ -42,7 +42,7 @@ def explained_alerts(scene: Scene, component: str) -> Iterator[Factor]:
     for each in missed:
         charted = _charted(scene, component) and _charted(scene, each.component)
         yield Factor(
-            weight=-log(POSITIVE if charted else SLIGHT) / len(alerts),
+            weight=-log(STRONG if charted else POSITIVE) / len(alerts),
             statement=f"does not explain: {each.statement}",
             finding=each,
         )
@@ -111,6 +111,25 @@ def suffering_callers(scene: Scene, component: str) -> Iterator[Factor]:
         )
 
 
+def harmless(scene: Scene, component: str) -> Iterator[Factor]:
+    """Weigh against a component while no harm is seen at it, nor at what depends on it."""
+    if scene.harm(component) is None:
+        statement = no_harm(component)
+        unseen = Finding(
+            signal="calm.no_harm",
+            component=component,
+            strength=1.0,
+            statement=statement,
+            evidence_ids=(),
+        )
+        yield Factor(weight=-log(STRONG), statement=statement, finding=unseen)
+
+
+def no_harm(component: str) -> str:
+    """Say that nothing shows harm to a component."""
+    return f"nothing measured shows harm to {label_of(component)} or to what depends on it"
+
+
 Term = Callable[[Scene, str], Iterator[Factor]]
 
 TERMS: tuple[Term, ...] = (
@@ -118,6 +137,7 @@ TERMS: tuple[Term, ...] = (
     first_to_fail,
     failing_beneath,
     suffering_callers,
+    harmless,
 )
 
 

@@ -10,7 +10,7 @@ from tasks.diagnose.component import kind_of, label_of
 
 _NAME = re.compile(r"\{(\w+)\}")
 _CERTAIN = 0.01
-_SAFE = re.compile(r"^[A-Za-z0-9][\w.:/@-]*$")
+_SAFE = re.compile(r"[A-Za-z0-9][\w.:/@-]*")
 
 
 def names_of(component: str, details: Mapping[str, str]) -> dict[str, str]:
@@ -35,7 +35,7 @@ def for_people(template: str, names: Mapping[str, str]) -> str:
 
 def for_shell(template: str, names: Mapping[str, str]) -> str:
     """Fill a command in; a name a shell could misread stays a placeholder."""
-    safe = {name: text for name, text in names.items() if _SAFE.match(text)}
+    safe = {name: text for name, text in names.items() if _SAFE.fullmatch(text)}
     return for_people(template, safe)
 
 
@@ -63,9 +63,15 @@ def chance(probability: float) -> str:
     return f">{1 - _CERTAIN:.0%}" if probability > 1 - _CERTAIN else f"{probability:.0%}"
 
 
+def plain(text: str) -> str:
+    """Return text on one line that cannot be mistaken for a citation."""
+    return " ".join(text.replace("[", "(").replace("]", ")").split())
+
+
 def cited(statement: str, evidence_ids: Sequence[str]) -> str:
-    """Return a statement with its evidence in square brackets."""
-    return f"{statement} [{', '.join(evidence_ids)}]" if evidence_ids else statement
+    """Return a statement with its evidence in square brackets; its own brackets become round."""
+    told = plain(statement)
+    return f"{told} [{', '.join(evidence_ids)}]" if evidence_ids else told
 
 
 def _known(template: str, names: Mapping[str, str]) -> bool:

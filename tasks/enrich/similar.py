@@ -1,6 +1,6 @@
 """Past incidents that resemble this one, and in what."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from opssage.knowledge import PastIncident, RelatedIncident
 from tasks.enrich.symptoms import Symptoms
@@ -23,19 +23,11 @@ def similar(
     past: Sequence[PastIncident],
     symptoms: Symptoms,
     *,
-    excluded_ids: Collection[str] = (),
     limit: int = 5,
 ) -> tuple[RelatedIncident, ...]:
-    """Return at most `limit` past incidents, most similar first, then newest, then by id.
-
-    `excluded_ids` names the incident itself and whatever belongs to the same episode.
-    """
+    """Return at most `limit` past incidents, most similar first, then newest, then by id."""
     vocabulary = symptoms.vocabulary
-    compared = (
-        _compared(incident, symptoms, vocabulary)
-        for incident in past
-        if incident.incident_id not in excluded_ids
-    )
+    compared = (_compared(incident, symptoms, vocabulary) for incident in past)
     alike = (related for related in compared if related.similarity >= FLOOR)
     return tuple(sorted(alike, key=_rank)[:limit])
 

@@ -1,7 +1,7 @@
 """The enrich stage: knowledge, history and topology put together."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from opssage.evidence import PrimaryContext
 from opssage.knowledge import (
@@ -28,16 +28,14 @@ def enrich(
     past: Sequence[PastIncident],
     *,
     max_passages: int = 5,
-    excluded_ids: Collection[str] = (),
 ) -> EnhancedContext:
     """Add what is known to what was collected.
 
-    `past` are candidates: finished incidents that found a fault, of the same alert or service.
-    `excluded_ids` are those of this incident and its episode, which are never their own precedent.
+    `past` are candidates: other incidents in which a fault was found, of the same alert or service.
     """
     symptoms = read_symptoms(context)
     passages = retrieve(runbooks, symptoms, limit=max_passages)
-    related = similar(past, symptoms, excluded_ids=excluded_ids)
+    related = similar(past, symptoms)
     by_id = {incident.incident_id: incident for incident in past}
     precedents = tuple(by_id[each.incident_id] for each in related)
     return EnhancedContext(

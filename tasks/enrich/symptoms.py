@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from opssage.evidence import PrimaryContext
-from opssage.incident import SERVICE_LABELS
+from opssage.places import service_of
 from tasks.enrich.words import words
 
 _TELLING_ANNOTATIONS = ("summary", "message", "description")
@@ -36,7 +36,7 @@ def read_symptoms(context: PrimaryContext) -> Symptoms:
         alert_names=_distinct(
             context.alert_metadata.alert_name, *(each.get("alertname", "") for each in labels)
         ),
-        services=_distinct(where.service or "", *(_service(each) for each in labels)),
+        services=_distinct(where.service or "", *(service_of(each) or "" for each in labels)),
         namespace=where.namespace,
         sentences=_distinct(
             *context.preliminary_analysis.observations,
@@ -55,10 +55,6 @@ def _distinct(*texts: str) -> tuple[str, ...]:
 def _labels(context: PrimaryContext) -> Iterator[Mapping[str, str]]:
     for alert in context.evidence_collected.alerts:
         yield alert.data.get("labels") or {}
-
-
-def _service(labels: Mapping[str, str]) -> str:
-    return next((labels[name] for name in SERVICE_LABELS if labels.get(name)), "")
 
 
 def _annotations(context: PrimaryContext) -> Iterator[str]:

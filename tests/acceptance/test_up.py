@@ -40,14 +40,35 @@ def test_flower_shows_the_three_tasks(stack):
     assert until(succeeded, 20) == {"opssage.collect", "opssage.enrich", "opssage.diagnose"}
 
 
-def test_readiness_and_metrics_answer(stack):
-    """All parts are there, and requests are counted."""
+def test_readiness_names_every_part(stack):
+    """All are there."""
     assert stack.api.get("/readyz").json()["checks"] == {
         "database": "ok",
         "migrations": "ok",
         "broker": "ok",
     }
-    assert "opssage_alerts_received_total" in stack.api.get("/metrics").text
+
+
+def test_metrics_tell_what_web_and_worker_did(stack):
+    """One page has the counts of all processes: alerts taken, questions asked, stages committed."""
+    names = (
+        'opssage_alerts_received_total{outcome="accepted"}',
+        'opssage_source_requests_total{outcome="not_configured",source="prometheus"}',
+        'opssage_stage_results_total{outcome="committed",stage="diagnose"}',
+        'opssage_diagnoses_total{verdict="insufficient_evidence"}',
+    )
+
+    def counts() -> list[float]:
+        lines = stack.api.get("/metrics").text.splitlines()
+        told = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+        return [float(told.get(name, 0)) for name in names]
+
+    before = counts()
+    (incident_id,) = stack.post_recorded("08_firing_group_of_6")
+    stack.completed(incident_id)
+
+    grown = [count + more for count, more in zip(before, (6, 1, 1, 1), strict=True)]
+    until(lambda: counts() == grown, 20)
 
 
 def test_a_body_of_20_mb_is_refused_with_a_reason(stack):

@@ -1,14 +1,19 @@
 """What the store promises, on SQLite and on PostgreSQL alike."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
+from time import sleep
 from uuid import UUID, uuid4
 
 import pytest
 from factories import NOON, REPORT, alert, group
+from sqlalchemy import update
 
 from opssage.errors import LostClaimError
 from opssage.incident import Reject, Stage, Status
-from store import Claim, IncidentFilter, Store
+from store import Claim, IncidentFilter, Store, engine, ingest, tables
+from store.columns import database_now
 
 OTHER = '{}:{alertname="Other"}'
 
@@ -26,6 +31,18 @@ def claimed(
     return store.claim(
         incident_id, stage, **{"owner": "w1", "task_id": "t1", "lease_seconds": 20, **options}
     )
+
+
+def age(database, incident_id: UUID, *, enqueued_ago: float, enqueue_count: int) -> None:
+    """Make the incident's last message older than it is."""
+    bound = engine.create(database, Path())
+    with bound.begin() as connection:
+        connection.execute(
+            update(tables.incidents)
+            .where(tables.incidents.c.incident_id == incident_id)
+            .values(enqueued_at=database_now(-enqueued_ago), enqueue_count=enqueue_count)
+        )
+    bound.dispose()
 
 
 def completed(store: Store, incident_id: UUID) -> None:
@@ -51,7 +68,7 @@ def test_a_group_is_one_incident(store):
         "checkout",
     )
     assert incident.status is Status.PENDING
-    assert len(claimed(store, incident_id).alerts) == 3
+    assert len(store.list_alerts(incident_id)) == 3
 
 
 def test_a_repeat_changes_nothing_a_reader_sees(store):
@@ -140,9 +157,65 @@ def test_a_resolve_of_the_unknown_is_kept_without_an_incident(store):
     assert store.list_incidents() == []
 
 
+def test_an_alert_that_fires_after_its_own_end_opens_an_incident(store):
+    """Deliveries may overtake each other: what fires is not dropped for what was said before."""
+    store.create_incident(group(alert(resolved_after=60)))
+
+    incident_id = opened(store)
+
+    assert [found.status for found in store.list_alerts(incident_id)] == ["firing"]
+
+
+def test_requests_of_different_groups_that_meet_in_one_incident_agree_on_its_end(store, database):
+    """While one request joins an alert, another that resolves the first one waits for it."""
+    incident_id = opened(store, alert(pod="a"))
+    resolving = group(alert(pod="a", resolved_after=60), receiver="other", key=OTHER)
+    bound = engine.create(database, Path()).execution_options(sqlite_begin="IMMEDIATE")
+
+    with ThreadPoolExecutor(1) as pool:
+        with bound.begin() as connection:
+            ingest.record(connection, group(alert(pod="b")))
+            waiting = pool.submit(store.create_incident, resolving)
+            sleep(0.3)
+        waiting.result()
+
+    assert store.get_incident(incident_id).resolved_at is None
+    bound.dispose()
+
+
+def test_a_large_group_takes_few_locks(store):
+    """Thousands of alerts in one webhook are one incident on either database."""
+    receipt = store.create_incident(group(*(alert(pod=str(n)) for n in range(15_000))))
+
+    assert (len(receipt.incidents), receipt.accepted) == (1, 15_000)
+
+
+def test_long_names_are_stored(store):
+    """A label, a receiver or a group key may be longer than an index takes."""
+    long = "\U0001f4a5" * 1000
+
+    incident_id = opened(store, alert(service=long), receiver=long, key=long)
+
+    assert opened(store, alert("Other"), receiver=long, key=long) == incident_id
+
+
+def test_a_document_may_hold_what_databases_do_not_take(store):
+    """A NUL or a lone surrogate in a log line costs the character, not the diagnosis."""
+    incident_id = opened(store)
+    document = {"line": "a\0b", "literal": "\\u0000", "lone": "x\ud800y"}
+
+    store.update_primary_context(incident_id, claimed(store, incident_id).epoch, document)
+
+    assert store.get_incident(incident_id).primary_context == {
+        "line": "a\ufffdb",
+        "literal": "\\u0000",
+        "lone": "x?y",
+    }
+
+
 def test_rejects_do_not_hold_up_their_mates(store):
     """A request with rejects stores the rest, and one of rejects only opens nothing."""
-    reject = Reject(index=1, reason="alerts[1].labels: missing", raw={"labels": None})
+    reject = Reject(index=1, reason="alerts[1].labels: missing", raw="{}")
 
     assert store.create_incident(group(rejects=(reject,))).accepted == 1
     assert store.create_incident(group(rejects=(reject,))).accepted == 0
@@ -223,6 +296,30 @@ def test_an_unclaimed_message_is_sent_again(store):
     (again,) = store.take_due(10, resend_seconds=-1)
 
     assert again.incident_id == incident_id
+
+
+@pytest.mark.parametrize(("messages", "patience"), [(1, 20), (2, 40), (3, 80), (9, 320)])
+def test_the_patience_with_a_message_doubles(store, database, messages, patience):
+    """After the first message 20 s, then 40 s, and never more than 320 s."""
+    incident_id = opened(store)
+
+    def due_after(seconds: float) -> bool:
+        age(database, incident_id, enqueued_ago=seconds, enqueue_count=messages)
+        return bool(store.take_due(10, resend_seconds=20))
+
+    assert (due_after(patience - 2), due_after(patience + 2)) == (False, True)
+
+
+def test_what_kills_its_workers_is_given_up(store, database):
+    """A stage whose workers never come back fails after its attempts, with a reason."""
+    incident_id = opened(store)
+    for _ in range(3):
+        claimed(store, incident_id, lease_seconds=-1)
+
+    assert [store.give_up_exhausted(4), store.give_up_exhausted(3)] == [0, 1]
+
+    incident = store.get_incident(incident_id)
+    assert (incident.status, incident.last_error["class"]) == (Status.FAILED, "AttemptsExhausted")
 
 
 def test_an_unpublished_incident_is_due_at_once(store):

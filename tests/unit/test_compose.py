@@ -165,6 +165,28 @@ def test_compose_worker_gives_unfinished_tasks_back():
     assert SERVICES["worker"]["stop_grace_period"] == "60s"
 
 
+def test_compose_counts_in_one_place():
+    """Web, worker and dispatcher share a folder that their user may write, and nobody else."""
+    counting = {
+        name
+        for name, service in SERVICES.items()
+        if "PROMETHEUS_MULTIPROC_DIR" in service.get("environment", {})
+    }
+
+    assert counting == {"backend", "worker", "dispatcher"}
+    for name in counting:
+        folder = SERVICES[name]["environment"]["PROMETHEUS_MULTIPROC_DIR"]
+        assert f"metrics:{folder}" in SERVICES[name]["volumes"]
+    assert "uid=10001" in document()["volumes"]["metrics"]["driver_opts"]["o"]
+
+
+def test_compose_worker_check_leaves_no_metrics():
+    """Each look at the worker is a process; its files would fill the folder."""
+    (_, command) = SERVICES["worker"]["healthcheck"]["test"]
+
+    assert command.startswith("env -u PROMETHEUS_MULTIPROC_DIR celery ")
+
+
 def test_compose_broker_keeps_what_it_has():
     """It writes to disk, and refuses rather than drops when full."""
     words = argv("redis")

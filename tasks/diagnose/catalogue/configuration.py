@@ -3,6 +3,7 @@
 from opssage.diagnosis import Action
 from tasks.diagnose.cause import (
     ACCUSATIONS,
+    BROKEN,
     COMMON,
     CRASHING,
     HARM,
@@ -14,6 +15,7 @@ from tasks.diagnose.cause import (
     STRONG,
     VERY_STRONG,
     Cause,
+    Fact,
     either,
     unless,
 )
@@ -25,7 +27,7 @@ ROLL_BACK = Action(
     command="kubectl -n {namespace} rollout undo deployment/{workload}",
     verify="kubectl -n {namespace} rollout status deployment/{workload}",
 )
-_AFTER_A_CHANGE = either("change", POSITIVE, "change.rollout_before_onset")
+_AFTER_A_CHANGE = either(Fact.CHANGE, POSITIVE, "change.rollout_before_onset")
 
 CONFIGURATION = (
     Cause(
@@ -38,10 +40,10 @@ CONFIGURATION = (
             "Invalid configuration in {component}",
         ),
         prior=OCCASIONAL,
-        needs=("told",),
+        needs=(Fact.TOLD,),
         signs=(
-            *either("told", VERY_STRONG, "log.config_invalid"),
-            *either("effect", POSITIVE, *HARM),
+            *either(Fact.TOLD, VERY_STRONG, "log.config_invalid"),
+            *either(Fact.EFFECT, POSITIVE, *HARM),
             *_AFTER_A_CHANGE,
             *unless(POSITIVE, "state.oom_killed", "state.image_pull"),
             *unless(SLIGHT, "change.rollout_after_onset"),
@@ -79,12 +81,16 @@ CONFIGURATION = (
             "A configuration value or secret that {component} needs is missing",
         ),
         prior=OCCASIONAL,
-        needs=("told",),
+        needs=(Fact.TOLD,),
         signs=(
             *either(
-                "told", VERY_STRONG, "log.env_missing", "log.object_missing", "state.config_error"
+                Fact.TOLD,
+                VERY_STRONG,
+                "log.env_missing",
+                "log.object_missing",
+                "state.config_error",
             ),
-            *either("effect", POSITIVE, *HARM),
+            *either(Fact.EFFECT, POSITIVE, *HARM),
             *_AFTER_A_CHANGE,
             *unless(POSITIVE, "state.oom_killed", "state.image_pull"),
             *unless(SLIGHT, "change.rollout_after_onset"),
@@ -117,11 +123,11 @@ CONFIGURATION = (
             "The start command of {component} cannot run",
         ),
         prior=RARE,
-        needs=("told",),
+        needs=(Fact.TOLD,),
         signs=(
-            *either("told", VERY_STRONG, "log.command_not_found"),
-            *either("told", STRONG, "state.start_error"),
-            *either("effect", POSITIVE, *CRASHING),
+            *either(Fact.TOLD, VERY_STRONG, "log.command_not_found"),
+            *either(Fact.TOLD, STRONG, "state.start_error"),
+            *either(Fact.EFFECT, POSITIVE, *CRASHING),
             *_AFTER_A_CHANGE,
             *unless(POSITIVE, "state.oom_killed", "state.image_pull", "state.config_error"),
         ),
@@ -142,10 +148,10 @@ CONFIGURATION = (
         kinds=("service", "pod"),
         titles=("{component} cannot listen: its port is already in use",),
         prior=RARE,
-        needs=("told",),
+        needs=(Fact.TOLD,),
         signs=(
-            *either("told", VERY_STRONG, "log.port_in_use"),
-            *either("effect", POSITIVE, *CRASHING),
+            *either(Fact.TOLD, VERY_STRONG, "log.port_in_use"),
+            *either(Fact.EFFECT, POSITIVE, *CRASHING),
             *_AFTER_A_CHANGE,
         ),
         now=(
@@ -169,10 +175,10 @@ CONFIGURATION = (
             "An image of {component} cannot be pulled",
         ),
         prior=OCCASIONAL,
-        needs=("told",),
+        needs=(Fact.TOLD,),
         signs=(
-            *either("told", VERY_STRONG, "state.image_pull", "log.image_pull"),
-            *either("effect", SLIGHT, "state.replicas_unavailable"),
+            *either(Fact.TOLD, VERY_STRONG, "state.image_pull", "log.image_pull"),
+            *either(Fact.EFFECT, SLIGHT, "state.replicas_unavailable"),
             *_AFTER_A_CHANGE,
             *unless(SLIGHT, "change.rollout_after_onset"),
         ),
@@ -196,11 +202,11 @@ CONFIGURATION = (
         kinds=("service", "pod"),
         titles=("A change of {component} brought a regression",),
         prior=COMMON,
-        needs=("change", "harm"),
+        needs=(Fact.CHANGE, Fact.HARM),
         signs=(
-            *either("change", STRONG, "change.rollout_before_onset"),
-            *either("harm", POSITIVE, *HARM, "state.terminated_error"),
-            *either("harm", POSITIVE, *ACCUSATIONS, where=Where.ACCUSED),
+            *_AFTER_A_CHANGE,
+            *either(Fact.HARM, POSITIVE, *BROKEN, "state.terminated_error"),
+            *either(Fact.HARM, POSITIVE, *ACCUSATIONS, where=Where.ACCUSED),
             *unless(STRONG, "change.rollout_after_onset"),
             *unless(POSITIVE, *MECHANISMS),
         ),
@@ -223,10 +229,10 @@ CONFIGURATION = (
             "{component} runs with a schema, library or protocol version that does not fit",
         ),
         prior=RARE,
-        needs=("told",),
+        needs=(Fact.TOLD,),
         signs=(
-            *either("told", VERY_STRONG, "log.schema_mismatch"),
-            *either("effect", POSITIVE, *HARM),
+            *either(Fact.TOLD, VERY_STRONG, "log.schema_mismatch"),
+            *either(Fact.EFFECT, POSITIVE, *HARM),
             *_AFTER_A_CHANGE,
             *unless(SLIGHT, "change.rollout_after_onset"),
         ),

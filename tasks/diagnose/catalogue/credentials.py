@@ -11,10 +11,30 @@ from tasks.diagnose.cause import (
     STRONG,
     VERY_STRONG,
     Cause,
+    Fact,
+    Sign,
     either,
     unless,
 )
 from tasks.diagnose.scene import Where
+
+
+def _rejected(signal: str) -> tuple[Sign, ...]:
+    """Return the signs of credentials or keys that are turned away, as `signal` words it.
+
+    Either side may be the one that changed: the one that shows them, the one that checks them.
+    """
+    return (
+        *either(Fact.TOLD, STRONG, signal),
+        *either(Fact.TOLD, STRONG, signal, where=Where.COMPLAINTS),
+        *either(Fact.TOLD, STRONG, signal, where=Where.ACCUSED),
+        *either(Fact.TOLD, POSITIVE, signal, where=Where.CALLERS),
+        *either(Fact.EFFECT, POSITIVE, *HARM),
+        *either(Fact.EFFECT, POSITIVE, "metric.edge_errors", where=Where.ACCUSED),
+        *either(Fact.CHANGE, POSITIVE, "change.rollout_before_onset"),
+        *unless(SLIGHT, "change.rollout_after_onset"),
+    )
+
 
 CREDENTIALS = (
     Cause(
@@ -23,17 +43,8 @@ CREDENTIALS = (
         kinds=("service", "pod"),
         titles=("Authentication key regression in {component}: token signatures do not verify",),
         prior=OCCASIONAL,
-        needs=("told",),
-        signs=(
-            *either("told", VERY_STRONG, "log.auth_signature"),
-            *either("told", STRONG, "log.auth_signature", where=Where.ACCUSED),
-            *either("told", STRONG, "log.auth_signature", where=Where.COMPLAINTS),
-            *either("told", POSITIVE, "log.auth_signature", where=Where.CALLERS),
-            *either("effect", POSITIVE, *HARM),
-            *either("effect", POSITIVE, "metric.edge_errors", where=Where.ACCUSED),
-            *either("change", STRONG, "change.rollout_before_onset"),
-            *unless(POSITIVE, "change.rollout_after_onset"),
-        ),
+        needs=(Fact.TOLD,),
+        signs=_rejected("log.auth_signature"),
         now=(
             ROLL_BACK,
             Action(
@@ -45,7 +56,6 @@ CREDENTIALS = (
         later=(
             Action(action="Rotate keys with an overlap: publish the new one before it signs"),
             Action(action="Verify a token of the old and of the new version before a release"),
-            Action(action="Let callers degrade, with a circuit breaker, when tokens do not verify"),
         ),
         next_checks=(
             "Decode the header of a rejected token and compare its key id with the published keys",
@@ -61,10 +71,10 @@ CREDENTIALS = (
             "A TLS certificate that {component} uses has expired",
         ),
         prior=RARE,
-        needs=("told",),
+        needs=(Fact.TOLD,),
         signs=(
-            *either("told", VERY_STRONG, "log.tls_expired"),
-            *either("effect", POSITIVE, *HARM),
+            *either(Fact.TOLD, VERY_STRONG, "log.tls_expired"),
+            *either(Fact.EFFECT, POSITIVE, *HARM),
             *unless(SLIGHT, "change.rollout_before_onset"),
         ),
         now=(
@@ -94,11 +104,11 @@ CREDENTIALS = (
             "{component} does not trust a certificate it is shown",
         ),
         prior=RARE,
-        needs=("told",),
+        needs=(Fact.TOLD,),
         signs=(
-            *either("told", VERY_STRONG, "log.tls_invalid"),
-            *either("effect", POSITIVE, *HARM),
-            *either("change", POSITIVE, "change.rollout_before_onset"),
+            *either(Fact.TOLD, VERY_STRONG, "log.tls_invalid"),
+            *either(Fact.EFFECT, POSITIVE, *HARM),
+            *either(Fact.CHANGE, POSITIVE, "change.rollout_before_onset"),
         ),
         now=(
             Action(
@@ -115,17 +125,14 @@ CREDENTIALS = (
         category="credentials",
         kinds=("service", "pod"),
         titles=(
+            "{component} rejects the credentials of {caller}",
             "{host} rejects the credentials of {component}",
             "Credentials of user {user}, which {component} uses, are rejected",
             "Credentials that {component} uses are rejected",
         ),
         prior=OCCASIONAL,
-        needs=("told",),
-        signs=(
-            *either("told", STRONG, "log.auth_failed"),
-            *either("effect", POSITIVE, *HARM),
-            *either("change", POSITIVE, "change.rollout_before_onset"),
-        ),
+        needs=(Fact.TOLD,),
+        signs=_rejected("log.auth_failed"),
         now=(
             Action(
                 action="Compare the secret the pods have mounted with the one that is valid",
@@ -152,11 +159,11 @@ CREDENTIALS = (
             "{component} lacks a permission",
         ),
         prior=OCCASIONAL,
-        needs=("told",),
+        needs=(Fact.TOLD,),
         signs=(
-            *either("told", STRONG, "log.permission_denied"),
-            *either("effect", POSITIVE, *HARM),
-            *either("change", POSITIVE, "change.rollout_before_onset"),
+            *either(Fact.TOLD, STRONG, "log.permission_denied"),
+            *either(Fact.EFFECT, POSITIVE, *HARM),
+            *either(Fact.CHANGE, POSITIVE, "change.rollout_before_onset"),
         ),
         now=(
             Action(

@@ -10,6 +10,7 @@ from tasks.diagnose.cause import (
     STRONG,
     VERY_STRONG,
     Cause,
+    Fact,
     either,
     unless,
 )
@@ -30,14 +31,14 @@ DEPENDENCY = (
             "A dependency of {component} cannot be reached",
         ),
         prior=OCCASIONAL,
-        needs=("told",),
+        needs=(Fact.TOLD,),
         signs=(
-            *either("told", VERY_STRONG, "log.connection_refused", where=Where.ACCUSED),
-            *either("told", STRONG, "log.connection_refused"),
-            *either("told", POSITIVE, "log.connection_reset", where=Where.ACCUSED),
-            *either("told", POSITIVE, "log.connection_reset"),
-            *either("down", POSITIVE, *_DOWN),
-            *either("effect", SLIGHT, *HARM, where=Where.CALLERS),
+            *either(Fact.TOLD, VERY_STRONG, "log.connection_refused", where=Where.ACCUSED),
+            *either(Fact.TOLD, STRONG, "log.connection_refused"),
+            *either(Fact.TOLD, POSITIVE, "log.connection_reset", where=Where.ACCUSED),
+            *either(Fact.TOLD, POSITIVE, "log.connection_reset"),
+            *either(Fact.DOWN, POSITIVE, *_DOWN),
+            *either(Fact.EFFECT, SLIGHT, *HARM, where=Where.CALLERS),
             *unless(POSITIVE, *("state.oom_killed", "state.image_pull", "state.crash_loop")),
         ),
         now=(
@@ -69,11 +70,11 @@ DEPENDENCY = (
             "{component} cannot resolve host names",
         ),
         prior=OCCASIONAL,
-        needs=("told",),
+        needs=(Fact.TOLD,),
         signs=(
-            *either("told", VERY_STRONG, "log.dns_failure"),
-            *either("effect", POSITIVE, *HARM),
-            *either("change", SLIGHT, "change.rollout_before_onset"),
+            *either(Fact.TOLD, VERY_STRONG, "log.dns_failure"),
+            *either(Fact.EFFECT, POSITIVE, *HARM),
+            *either(Fact.CHANGE, SLIGHT, "change.rollout_before_onset"),
         ),
         now=(
             Action(
@@ -102,12 +103,12 @@ DEPENDENCY = (
             "A dependency of {component} answers too slowly",
         ),
         prior=OCCASIONAL,
-        needs=("told",),
+        needs=(Fact.TOLD,),
         signs=(
-            *either("told", STRONG, "log.timeout", "log.slow_call", where=Where.ACCUSED),
-            *either("told", POSITIVE, "log.timeout", "log.slow_call"),
-            *either("slow", POSITIVE, "metric.latency_rise"),
-            *either("effect", POSITIVE, *HARM, where=Where.CALLERS),
+            *either(Fact.TOLD, STRONG, "log.timeout", "log.slow_call", where=Where.ACCUSED),
+            *either(Fact.TOLD, POSITIVE, "log.timeout", "log.slow_call"),
+            *either(Fact.SLOW, POSITIVE, "metric.latency_rise"),
+            *either(Fact.EFFECT, POSITIVE, *HARM, where=Where.CALLERS),
             *unless(POSITIVE, "log.connection_refused", where=Where.ACCUSED),
         ),
         now=(
@@ -135,11 +136,11 @@ DEPENDENCY = (
             "{component} is rate limited by a service it calls",
         ),
         prior=RARE,
-        needs=("told",),
+        needs=(Fact.TOLD,),
         signs=(
-            *either("told", VERY_STRONG, "log.rate_limited"),
-            *either("effect", POSITIVE, *HARM),
-            *either("load", SLIGHT, "metric.traffic_surge"),
+            *either(Fact.TOLD, VERY_STRONG, "log.rate_limited"),
+            *either(Fact.EFFECT, POSITIVE, *HARM),
+            *either(Fact.LOAD, SLIGHT, "metric.traffic_surge"),
         ),
         now=(
             Action(
@@ -160,10 +161,10 @@ DEPENDENCY = (
             "A quota is exceeded for {component}",
         ),
         prior=RARE,
-        needs=("told",),
+        needs=(Fact.TOLD,),
         signs=(
-            *either("told", VERY_STRONG, "log.quota"),
-            *either("effect", POSITIVE, *HARM),
+            *either(Fact.TOLD, VERY_STRONG, "log.quota"),
+            *either(Fact.EFFECT, POSITIVE, *HARM),
         ),
         now=(
             Action(
@@ -184,11 +185,11 @@ DEPENDENCY = (
             "The connection pool of {component} is exhausted",
         ),
         prior=OCCASIONAL,
-        needs=("told",),
+        needs=(Fact.TOLD,),
         signs=(
-            *either("told", VERY_STRONG, "log.pool_exhausted"),
-            *either("effect", POSITIVE, *HARM),
-            *either("load", SLIGHT, "metric.traffic_surge", "change.rollout_before_onset"),
+            *either(Fact.TOLD, VERY_STRONG, "log.pool_exhausted"),
+            *either(Fact.EFFECT, POSITIVE, *HARM),
+            *either(Fact.LOAD, SLIGHT, "metric.traffic_surge", "change.rollout_before_onset"),
         ),
         now=(
             Action(
@@ -217,11 +218,11 @@ DEPENDENCY = (
         kinds=("service", "pod"),
         titles=("Transactions of {component} block each other in the database",),
         prior=RARE,
-        needs=("told",),
+        needs=(Fact.TOLD,),
         signs=(
-            *either("told", VERY_STRONG, "log.deadlock", "log.lock_timeout"),
-            *either("effect", POSITIVE, *HARM),
-            *either("change", SLIGHT, "change.rollout_before_onset"),
+            *either(Fact.TOLD, VERY_STRONG, "log.deadlock", "log.lock_timeout"),
+            *either(Fact.EFFECT, POSITIVE, *HARM),
+            *either(Fact.CHANGE, SLIGHT, "change.rollout_before_onset"),
         ),
         now=(
             Action(

@@ -7,6 +7,7 @@ from tasks.diagnose.cause import (
     STRONG,
     VERY_STRONG,
     Cause,
+    Fact,
     either,
     unless,
 )
@@ -16,6 +17,8 @@ from tasks.diagnose.signals.alert import INCIDENT
 FALSE_ALARM = 1 / 10
 """Odds of an alert that was noise: alerts that resolve by themselves are frequent."""
 
+_OUT_OF_ORDER = ("metric.*", "state.*", "log.*")
+
 INFRASTRUCTURE = (
     Cause(
         name="node_not_ready",
@@ -23,12 +26,12 @@ INFRASTRUCTURE = (
         kinds=("node",),
         titles=("{component} is not ready or cannot be reached",),
         prior=OCCASIONAL,
-        needs=("told",),
+        needs=(Fact.TOLD,),
         signs=(
-            *either("told", VERY_STRONG, "state.node_not_ready", "state.network_unavailable"),
-            *either("told", STRONG, "state.pid_pressure"),
+            *either(Fact.TOLD, VERY_STRONG, "state.node_not_ready", "state.network_unavailable"),
+            *either(Fact.TOLD, STRONG, "state.pid_pressure"),
             *either(
-                "effect",
+                Fact.EFFECT,
                 POSITIVE,
                 "state.replicas_unavailable",
                 "metric.target_down",
@@ -62,10 +65,10 @@ INFRASTRUCTURE = (
         kinds=("service", "pod", "node"),
         titles=("{component} cannot be scraped, and nothing else shows that it fails",),
         prior=OCCASIONAL,
-        needs=("told",),
+        needs=(Fact.TOLD,),
         signs=(
-            *either("told", STRONG, "metric.target_down"),
-            *either("serves", POSITIVE, "calm.serving"),
+            *either(Fact.TOLD, STRONG, "metric.target_down"),
+            *either(Fact.SERVES, POSITIVE, "calm.serving"),
             *unless(STRONG, "state.*", "log.*", "metric.restarts", "metric.error_ratio_rise"),
             *unless(STRONG, *("metric.edge_errors", "log.*"), where=Where.ACCUSED),
         ),
@@ -86,13 +89,15 @@ INFRASTRUCTURE = (
         name="noise",
         category="none",
         kinds=(INCIDENT,),
-        titles=("Nothing is wrong: what the alert watches is within its threshold",),
+        titles=(
+            "Nothing is seen out of order: what the alert watches never crossed its threshold",
+        ),
         prior=FALSE_ALARM,
-        needs=("calm",),
+        needs=(Fact.CALM,),
         signs=(
-            *either("calm", STRONG, "signal.never_crossed", "signal.back_to_normal"),
+            *either(Fact.CALM, STRONG, "signal.never_crossed"),
             *unless(VERY_STRONG, "signal.over_threshold"),
-            *unless(STRONG, "metric.*", "state.*", "log.*"),
+            *unless(STRONG, *_OUT_OF_ORDER),
         ),
         later=(
             Action(
@@ -100,5 +105,23 @@ INFRASTRUCTURE = (
             ),
         ),
         next_checks=("Watch whether the alert comes back",),
+    ),
+    Cause(
+        name="recovered",
+        category="unknown",
+        kinds=(INCIDENT,),
+        titles=(
+            "The trouble has passed: what the alert watches crossed its threshold, no longer does",
+        ),
+        prior=FALSE_ALARM,
+        needs=(Fact.OVER,),
+        signs=(
+            *either(Fact.OVER, STRONG, "signal.back_to_normal"),
+            *unless(VERY_STRONG, "signal.over_threshold"),
+            *unless(STRONG, *_OUT_OF_ORDER),
+        ),
+        next_checks=(
+            "Look at logs and changes of the minutes in which the alert's signal was out of bounds",
+        ),
     ),
 )

@@ -10,6 +10,7 @@ from tasks.diagnose.cause import (
     STRONG,
     VERY_STRONG,
     Cause,
+    Fact,
     either,
     unless,
 )
@@ -37,12 +38,12 @@ RESOURCE = (
         kinds=("service", "pod"),
         titles=("{component} exceeds its memory limit and is killed (OOM)",),
         prior=OCCASIONAL,
-        needs=("told",),
+        needs=(Fact.TOLD,),
         signs=(
-            *either("told", VERY_STRONG, "state.oom_killed"),
-            *either("told", STRONG, "log.oom", "metric.memory_near_limit"),
-            *either("growth", POSITIVE, "metric.memory_rise"),
-            *either("effect", SLIGHT, *CRASHING),
+            *either(Fact.TOLD, VERY_STRONG, "state.oom_killed"),
+            *either(Fact.TOLD, STRONG, "log.oom", "metric.memory_near_limit"),
+            *either(Fact.GROWTH, POSITIVE, "metric.memory_rise"),
+            *either(Fact.EFFECT, SLIGHT, *CRASHING),
         ),
         now=(
             Action(
@@ -67,11 +68,11 @@ RESOURCE = (
         kinds=("service", "pod"),
         titles=("Memory use of {component} keeps growing",),
         prior=RARE,
-        needs=("told",),
+        needs=(Fact.TOLD,),
         signs=(
-            *either("told", STRONG, "metric.memory_rise"),
-            *either("effect", POSITIVE, *_SLOW, *CRASHING),
-            *either("change", SLIGHT, "change.rollout_before_onset"),
+            *either(Fact.TOLD, STRONG, "metric.memory_rise"),
+            *either(Fact.EFFECT, POSITIVE, *_SLOW, *CRASHING),
+            *either(Fact.CHANGE, SLIGHT, "change.rollout_before_onset"),
             *unless(POSITIVE, "metric.traffic_surge", "state.oom_killed"),
         ),
         now=(
@@ -91,13 +92,13 @@ RESOURCE = (
         kinds=("node",),
         titles=("Memory of {component} is exhausted",),
         prior=OCCASIONAL,
-        needs=("told",),
+        needs=(Fact.TOLD,),
         signs=(
-            *either("told", STRONG, "metric.node_memory_high"),
-            *either("told", VERY_STRONG, "state.memory_pressure"),
-            *either("effect", POSITIVE, "state.oom_killed", "state.evicted", where=Where.PODS),
-            *either("effect", SLIGHT, "state.node_not_ready"),
-            *either("growth", POSITIVE, "metric.memory_rise", where=Where.PODS),
+            *either(Fact.TOLD, STRONG, "metric.node_memory_high"),
+            *either(Fact.TOLD, VERY_STRONG, "state.memory_pressure"),
+            *either(Fact.EFFECT, POSITIVE, "state.oom_killed", "state.evicted", where=Where.PODS),
+            *either(Fact.EFFECT, SLIGHT, "state.node_not_ready"),
+            *either(Fact.GROWTH, POSITIVE, "metric.memory_rise", where=Where.PODS),
         ),
         now=(
             Action(
@@ -120,13 +121,13 @@ RESOURCE = (
             "CPU of {component} is exhausted",
         ),
         prior=OCCASIONAL,
-        needs=("told",),
+        needs=(Fact.TOLD,),
         signs=(
-            *either("told", STRONG, "metric.cpu_saturated"),
-            *either("hog", STRONG, "metric.cpu_hog", where=Where.PODS),
-            *either("unlimited", SLIGHT, "metric.no_cpu_limit", where=Where.PODS),
-            *either("effect", POSITIVE, "state.node_not_ready"),
-            *either("effect", POSITIVE, *_SLOW, "metric.cpu_throttled", where=Where.PODS),
+            *either(Fact.TOLD, STRONG, "metric.cpu_saturated"),
+            *either(Fact.HOG, STRONG, "metric.cpu_hog", where=Where.PODS),
+            *either(Fact.UNLIMITED, SLIGHT, "metric.no_cpu_limit", where=Where.PODS),
+            *either(Fact.EFFECT, POSITIVE, "state.node_not_ready"),
+            *either(Fact.EFFECT, POSITIVE, *_SLOW, "metric.cpu_throttled", where=Where.PODS),
         ),
         now=(
             Action(
@@ -159,11 +160,11 @@ RESOURCE = (
         kinds=("service", "pod"),
         titles=("The CPU limit of {component} is too low: it is throttled",),
         prior=OCCASIONAL,
-        needs=("told",),
+        needs=(Fact.TOLD,),
         signs=(
-            *either("told", STRONG, "metric.cpu_throttled"),
-            *either("near", POSITIVE, "metric.cpu_near_limit"),
-            *either("effect", POSITIVE, *_SLOW),
+            *either(Fact.TOLD, STRONG, "metric.cpu_throttled"),
+            *either(Fact.NEAR, POSITIVE, "metric.cpu_near_limit"),
+            *either(Fact.EFFECT, POSITIVE, *_SLOW),
         ),
         now=(_LIMITS,),
         later=(
@@ -177,12 +178,12 @@ RESOURCE = (
         kinds=("service", "pod"),
         titles=("{component} uses far more CPU than before",),
         prior=OCCASIONAL,
-        needs=("told",),
+        needs=(Fact.TOLD,),
         signs=(
-            *either("told", STRONG, "metric.cpu_rise"),
-            *either("effect", POSITIVE, *_SLOW, "metric.cpu_throttled"),
-            *either("effect", POSITIVE, *_SLOW, where=Where.CALLERS),
-            *either("change", SLIGHT, "change.rollout_before_onset"),
+            *either(Fact.TOLD, STRONG, "metric.cpu_rise"),
+            *either(Fact.EFFECT, POSITIVE, *_SLOW, "metric.cpu_throttled"),
+            *either(Fact.EFFECT, POSITIVE, *_SLOW, where=Where.CALLERS),
+            *either(Fact.CHANGE, SLIGHT, "change.rollout_before_onset"),
             *unless(STRONG, "metric.traffic_surge"),
         ),
         now=(
@@ -203,11 +204,11 @@ RESOURCE = (
         kinds=("service", "pod"),
         titles=("A volume of {component} is full",),
         prior=OCCASIONAL,
-        needs=("told",),
+        needs=(Fact.TOLD,),
         signs=(
-            *either("told", STRONG, "metric.volume_full"),
-            *either("says", STRONG, "log.disk_full"),
-            *either("effect", SLIGHT, *CRASHING, "metric.error_ratio_rise"),
+            *either(Fact.TOLD, STRONG, "metric.volume_full"),
+            *either(Fact.SAYS, STRONG, "log.disk_full"),
+            *either(Fact.EFFECT, SLIGHT, *CRASHING, "metric.error_ratio_rise"),
         ),
         now=(
             Action(
@@ -226,10 +227,10 @@ RESOURCE = (
         kinds=("service", "pod"),
         titles=("{component} cannot write: the disk is full",),
         prior=RARE,
-        needs=("told",),
+        needs=(Fact.TOLD,),
         signs=(
-            *either("told", VERY_STRONG, "log.disk_full"),
-            *either("effect", POSITIVE, *CRASHING, "metric.error_ratio_rise"),
+            *either(Fact.TOLD, VERY_STRONG, "log.disk_full"),
+            *either(Fact.EFFECT, POSITIVE, *CRASHING, "metric.error_ratio_rise"),
             *unless(POSITIVE, "metric.volume_full"),
         ),
         now=(
@@ -248,12 +249,12 @@ RESOURCE = (
         kinds=("node",),
         titles=("The disk of {component} is full",),
         prior=OCCASIONAL,
-        needs=("told",),
+        needs=(Fact.TOLD,),
         signs=(
-            *either("told", STRONG, "metric.disk_full"),
-            *either("told", VERY_STRONG, "state.disk_pressure"),
-            *either("effect", POSITIVE, "log.disk_full", "state.evicted", where=Where.PODS),
-            *either("effect", SLIGHT, "state.node_not_ready"),
+            *either(Fact.TOLD, STRONG, "metric.disk_full"),
+            *either(Fact.TOLD, VERY_STRONG, "state.disk_pressure"),
+            *either(Fact.EFFECT, POSITIVE, "log.disk_full", "state.evicted", where=Where.PODS),
+            *either(Fact.EFFECT, SLIGHT, "state.node_not_ready"),
         ),
         now=(
             Action(
@@ -275,10 +276,10 @@ RESOURCE = (
         kinds=("service", "pod"),
         titles=("{component} runs out of file descriptors or ports",),
         prior=RARE,
-        needs=("told",),
+        needs=(Fact.TOLD,),
         signs=(
-            *either("told", VERY_STRONG, "log.too_many_files", "log.ports_exhausted"),
-            *either("effect", POSITIVE, *_SLOW, *CRASHING),
+            *either(Fact.TOLD, VERY_STRONG, "log.too_many_files", "log.ports_exhausted"),
+            *either(Fact.EFFECT, POSITIVE, *_SLOW, *CRASHING),
         ),
         now=(
             Action(

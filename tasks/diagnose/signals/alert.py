@@ -6,6 +6,7 @@ from datetime import datetime
 
 from opssage.diagnosis import Finding
 from opssage.evidence import Evidence, EvidenceKind
+from opssage.places import called_by
 from tasks.diagnose.case import Case, time_of
 from tasks.diagnose.component import label_of
 from tasks.diagnose.signals.finding import finding
@@ -13,18 +14,6 @@ from tasks.diagnose.signals.reading import quantity, values_since
 
 INCIDENT = "incident"
 """Stands for the incident as a whole where a signal names no component."""
-
-CALLED_LABELS = (
-    "dependency",
-    "upstream",
-    "upstream_service",
-    "peer",
-    "peer_service",
-    "destination_service_name",
-    "destination_service",
-    "target_service",
-)
-"""Labels by which an alert names the called side."""
 
 _OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
@@ -45,8 +34,7 @@ def alerts(case: Case) -> Iterator[Finding]:
         labels = item.data.get("labels") or {}
         if component is None:
             continue
-        called = next((labels[key] for key in CALLED_LABELS if labels.get(key)), "")
-        about = case.names.called(called)
+        about = case.names.called(next(iter(called_by(labels)), ""))
         name = labels.get("alertname", "an alert")
         complains = f" and names {label_of(about)}" if about else ""
         starts_at = item.data.get("starts_at")

@@ -78,6 +78,16 @@ def fails(each: Finding) -> bool:
     return deviates(each) and not busy and each.about is None and each.strength >= CLEAR
 
 
+def harms(each: Finding) -> bool:
+    """Tell whether a finding shows harm: measured, stated by Kubernetes, or answered with an error.
+
+    A line that words a cause shows none; programs log much that hurts nobody.
+    """
+    if each.signal in {"signal.over_threshold", "log.server_error", "metric.edge_errors"}:
+        return each.strength >= CLEAR
+    return fails(each) and not each.signal.startswith("log.")
+
+
 def in_order(ids: Iterable[str]) -> tuple[str, ...]:
     """Return evidence ids without repeats, E2 before E10."""
     return tuple(sorted({each for each in ids if each}, key=lambda each: (len(each), each)))

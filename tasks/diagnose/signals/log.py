@@ -17,10 +17,10 @@ from tasks.diagnose.signals.reading import ramp
 _SURGE = 3  # times the rate before onset
 _FULL_SURGE = 10
 _LEAST_OF_A_SURGE = 5  # lines
-_ONE_LINE = 0.7
+_ONE_LINE = 0.5
 _MANY_LINES = 5
-_QUIET_LEVELS = frozenset({"info", "debug", "trace", "notice"})
-_QUIET = 0.5
+_LEVELS = {"warning": 0.8, "warn": 0.8} | dict.fromkeys(("info", "debug", "trace", "notice"), 0.35)
+"""How much a line of a level is believed; below an error the program itself makes less of it."""
 _LINE_LENGTH = 1000
 _QUOTED_LENGTH = 160
 _DETAIL_LENGTH = 80
@@ -75,8 +75,7 @@ def _appeared(item: Evidence) -> float:
         if factor < _SURGE or after < _LEAST_OF_A_SURGE:
             return 0.0
         strength = 0.5 + 0.5 * ramp(factor, _SURGE, _FULL_SURGE)
-    quiet = str(item.data.get("level") or "").lower() in _QUIET_LEVELS
-    return strength * _QUIET if quiet else strength
+    return strength * _LEVELS.get(str(item.data.get("level") or "").lower(), 1.0)
 
 
 def _onset(item: Evidence) -> datetime | None:
@@ -85,8 +84,8 @@ def _onset(item: Evidence) -> datetime | None:
 
 
 def _lines(item: Evidence) -> list[str]:
-    """Return the examples, which carry the names, and then the template."""
-    texts = [*(item.data.get("examples") or ()), item.data.get("template") or ""]
+    """Return the examples, which carry names and numbers; the template when there are none."""
+    texts = item.data.get("examples") or (item.data.get("template") or "",)
     return [str(text)[:_LINE_LENGTH].replace('\\"', '"') for text in texts if text]
 
 

@@ -17,6 +17,9 @@ TOKENS = {
     "@path": r"(?P<object>/?[\w./-]+)",
     "@file": r"(?P<object>/?[\w./-]+\.(?:ya?ml|json|toml|ini|conf|cfg|properties|env|pem|crt))",
     "@quote": r"['\"`]?",
+    # What tells a status such as 503 from a number of things: no digit, no unit after it.
+    "@no_amount": r"\b(?!\.\d| ?(?:ms|s|sec\w*|[kM]?i?B|bytes|rows|items|records|results"
+    r"|entries)\b)",
     "@status": r"(?:status(?:[ _]?code)?|code|HTTP(?:/[\d.]+)?|returned|responded(?: with)?|got"
     r"|error|response)\W{0,4}",
 }
@@ -34,11 +37,37 @@ class Pattern:
     needs_host: bool = False  #: without a host it is not this signal
     rank: int = 0  #: of all rows that match a line, only those of the lowest rank count
     yields_to: tuple[str, ...] = ()  #: signals that say the same more exactly
+    deniable: bool = True  #: `…: 0` and the like after it say that it did not happen
 
     def match(self, line: str) -> re.Match[str] | None:
-        """Return the match that captures most, the first of equals."""
-        matches = [found for regex in expressions(self.says) if (found := regex.search(line))]
+        """Return the match that captures most, the first of equals; None for what is denied."""
+        matches = [
+            found
+            for regex in expressions(self.says)
+            for found in regex.finditer(line)
+            if not (self.deniable and _denied(found))
+        ]
         return max(matches, key=lambda found: len(captured(found)), default=None)
+
+
+_DENIED_BEFORE = re.compile(
+    r"(?:(?:^|[:=,;(]|\b(?:found|has|have|had|with|are|were|is|was))\s*(?:0|no|zero|not)"
+    r"|\b(?:without(?: an?| any)?|recovered from|(?:purged|removed|deleted|renewed)(?: \d+)?))"
+    r"\s+$",
+    re.IGNORECASE,
+)
+_DENIED_AFTER = re.compile(
+    r"\w*(?:[ _](?:count|total))?['\"]?"
+    r"(?:\s*[=:]\s*['\"]?(?:false|0(?:\.0+)?)(?![\w.:])| is false\b)",
+    re.IGNORECASE,
+)
+
+
+def _denied(found: re.Match[str]) -> bool:
+    """Tell whether the words around a match say that it did not happen: a count of 0, a false."""
+    line = found.string
+    before, after = line[: found.start()], line[found.end() :]
+    return bool(_DENIED_BEFORE.search(before) or _DENIED_AFTER.match(after))
 
 
 @cache

@@ -90,7 +90,8 @@ _CONFIGURATION = (
         (?P<object>(?:column|relation|table|type) ['\"]?[\w.]+['\"]?)(?: of \S+ \S+)? does(?: not
         +|n't) exist
         (?P<object>unknown column ['\"]?[\w.]+|no such (?:table|column):? ['\"]?[\w.]+)
-        (?:pending|unapplied|missing|failed) (?:\w+ )?migrations?\b|schema (?:version )?mismatch
+        (?:unapplied|missing|failed) (?:\w+ )?migrations?\b|migrations? (?:are|is) pending
+        PendingMigration|schema (?:version )?mismatch
         (?:incompatible|unsupported|mismatched) (?:\w+ ){0,2}version|version mismatch
         NoSuchMethodError|NoClassDefFoundError|ModuleNotFoundError|ImportError
         (?:unrecognized|unknown) field|(?:could not|cannot) deserialize
@@ -116,7 +117,7 @@ _CREDENTIALS = (
         certificate signed by unknown authority|self[- ]signed certificate|unknown ca\b
         PKIX path building failed|SSLHandshakeException|CERTIFICATE_VERIFY_FAILED
         tls: (?:bad certificate|handshake failure|failed to verify)|certificate verify failed
-        certificate is (?:not )?valid for|hostname .{0,80}doesn't match
+        certificate is (?:valid for .{1,200}, not|not valid for)|hostname .{0,80}doesn't match
         """,
     ),
     Pattern(
@@ -127,14 +128,13 @@ _CREDENTIALS = (
         says=r"""
         (?:invalid|bad|wrong|mismatch\w*|unverifiable) (?:\w+ ){0,2}signature
         signature (?:\w+ ){0,3}?(?:invalid|mismatch\w*|fail\w*|not match|not verif\w+)
-        signature (?:verification|validation|check)
         (?:jwt|jws|token)\b.{0,60}\b(?:verif|validat|decod)\w+ (?:\w+ ){0,2}?fail
         (?:fail|error|unable|could not|cannot)\w*.{0,30}(?:verif|validat|decod)\w*.{0,30}\b(?:jwt
         +|jws|token|signature)
         (?:unknown|unrecogni[sz]ed|no matching) (?:signing )?(?:key id|kid)\b
         \bkid\b.{0,40}(?:not found|unknown|mismatch)
         (?:signing|verification|public|private|secret) key.{0,40}(?:mismatch|not found|unknown
-        +|invalid|changed|does not match|rotated|not loaded)
+        +|invalid|does not match|not loaded)
         (?:invalid|wrong|unknown|missing) (?:jwt |token )?(?:signing|verification) key
         unable to find a signing key|JsonWebTokenError|SignatureDoesNotMatch
         SignatureVerificationException|InvalidSignature(?:Error|Exception)
@@ -174,8 +174,9 @@ _RESOURCES = (
     Pattern(
         signal="log.oom",
         says=r"""
-        OutOfMemory|out of memory|OOM[- ]?kill|oom_reaper|killed process \d+
-        cannot allocate memory|MemoryError|ENOMEM|GC overhead limit exceeded
+        (?<!On)OutOfMemory|out of memory|OOM[- ]?kill(?:ed|ing)|oom_reaper|killed process \d+
+        invoked oom-killer
+        cannot allocate memory|(?<!OutOf)MemoryError|ENOMEM|GC overhead limit exceeded
         """,
     ),
     Pattern(
@@ -196,8 +197,9 @@ _RESOURCES = (
         yields_to=("log.connection_refused", "log.dns_failure"),
         says=r"""
         pool (?:\w+ ){0,3}?(?:exhausted|depleted|full|limit (?:\w+ )?(?:reached|exceeded))
-        (?:exhausted|no (?:free|available|idle)|ran out of|all)
+        (?:exhausted|no (?:free|available|idle)|ran out of)
         + (?:\w+ ){0,3}?connections?\b.{0,40}(?:pool|in use|busy|available)
+        all (?:\w+ ){0,3}?connections? (?:\w+ ){0,3}?(?:are )?(?:in use|busy)
         QueuePool limit|HikariPool\S* - Connection is not available|pool error Timeout
         timeout exceeded when trying to connect|unable to acquire (?:\w+ )?connection
         too many (?:clients|connections)|remaining connection slots are reserved
@@ -231,8 +233,9 @@ _RESOURCES = (
     Pattern(
         signal="log.lock_timeout",
         says=r"""
-        lock wait timeout exceeded|due to lock timeout|could not obtain lock|lock timeout
-        database is locked|could not serialize access|waiting for (?:\w+ )?lock
+        lock (?:\w+ )?timeout (?:exceeded|expired|reached)|due to lock timeout
+        could not (?:obtain|acquire) (?:\w+ )?lock|still waiting for (?:\w+ )?\w*lock
+        database is locked|could not serialize access
         """,
     ),
 )  # fmt: skip
@@ -248,7 +251,7 @@ _CALLED = (
         resolve @quote@host@quote.{0,30}(?:no address|name or service|errno|temporary failure)
         no such host|NXDOMAIN|name or service not known|name does not resolve
         failure in name resolution|no address associated with hostname|nodename nor servname
-        getaddrinfo|NameResolutionError|host not found in upstream
+        getaddrinfo\b.{0,20}\b(?:fail\w*|error)|NameResolutionError|host not found in upstream
         """,
     ),
     Pattern(
@@ -282,7 +285,9 @@ _CALLED = (
         yields_to=("log.connection_refused",),
         says=r"""
         connection reset|ECONNRESET|broken pipe|EPIPE|unexpected EOF|socket hang up
-        server closed the connection|connection (?:was )?(?:closed|aborted|lost)
+        server closed the connection|connection (?:was )?(?:aborted|lost)
+        connection (?:was )?(?:forcibly |unexpectedly )?closed (?:by (?:the )?(?:peer|server|remote
+        +|upstream|foreign)|unexpectedly|before)
         """,
     ),
     Pattern(
@@ -290,9 +295,9 @@ _CALLED = (
         names_host=True,
         about_host=True,
         says=r"""
-        \bslow (?:query|call|request|response)\b
-        \b(?:query|statement|call|request|response)\b.{0,60}\btook (?:\d{4,} ?ms|\d+(?:\.\d+)? ?
-        +(?:s\b|sec|min))
+        \bslow (?:query|call|request|response)\b(?! log)
+        \b(?:query|statement|call|request|response)\b.{0,60}\btook (?:[1-9]\d{3,} ?ms
+        +|[1-9]\d*(?:\.\d+)? ?(?:s\b|sec|min))
         """,
     ),
     Pattern(
@@ -304,8 +309,8 @@ _CALLED = (
         yields_to=("log.connection_refused", "log.connection_reset", "log.timeout"),
         says=r"""
         \b(?:upstream|downstream|dependency|backend|remote|call|request|response|fetch|proxy|GET
-        +|POST|PUT)\b.{0,100}\b5\d\d\b
-        @status5\d\d\b|\b5\d\d (?:server error|internal server error|bad gateway
+        +|POST|PUT)\b.{0,100}(?:[-=]>|:) ?5\d\d@no_amount
+        @status5\d\d@no_amount|\b5\d\d (?:server error|internal server error|bad gateway
         +|service unavailable|gateway time-?out)
         no healthy upstream|upstream (?:connect error|request failed|unavailable)
         circuit ?breaker.{0,40}open|service unavailable|\bUNAVAILABLE\b
@@ -318,7 +323,10 @@ _CALLED = (
         names_host=True,
         about_host=True,
         yields_to=("log.connection_refused",),
-        says=r"timed? ?out|timeout|deadline exceeded|DEADLINE_EXCEEDED|ETIMEDOUT",
+        says=r"""
+        timed[ -]?out|time ?out(?!\w*['\"]?(?: ?[=:] ?['\"]?\d| \d| (?:is|of|to|set|was set)\b))
+        timeout of \S+ (?:\w+ )?exceeded|deadline exceeded|DEADLINE_EXCEEDED|ETIMEDOUT
+        """,
     ),
 )  # fmt: skip
 
@@ -326,15 +334,19 @@ _UNSPECIFIC = (
     Pattern(
         signal="log.server_error",
         rank=2,
-        says=r"@status50\d\b|\" 50\d\b|\b50\d (?:internal server error|bad gateway)",
+        says=r"""
+        @status50\d@no_amount|\" 50\d@no_amount|\b50\d (?:internal server error|bad gateway)
+        """,
     ),
     Pattern(
         signal="log.exception",
         rank=3,
+        deniable=False,
         says=r"""
-        (?P<exception>(?-i:[A-Z][A-Za-z]+(?:Exception|Error)))\b
+        (?<![\w+])(?P<exception>(?-i:[A-Z][A-Za-z]+(?:Exception|Error)))\b
         traceback \(most recent|panic:|fatal error|segmentation fault|SIGSEGV|stack overflow
-        unhandled|uncaught|assertion failed|core dumped
+        unhandled ?(?:\w+ ?){0,2}?(?:exception|error|rejection)|uncaught\b|assertion failed
+        core dumped
         """,
     ),
 )

@@ -47,6 +47,7 @@ def test_doctor_accepts_another_password():
     ("host", "mode", "level"),
     [
         ("127.0.0.1", "open", Level.OK),
+        ("127.0.0.2", "open", Level.OK),
         ("0.0.0.0", "open", Level.WARN),
         ("0.0.0.0", "token", Level.OK),
     ],
@@ -83,6 +84,14 @@ def test_doctor_finds_a_prometheus_with_data(httpserver):
     sources = prometheus(httpserver.url_for(""), bearer_token="sesame", tenant="shop")
 
     assert found("prometheus", sources=sources).level is Level.OK
+
+
+def test_doctor_asks_as_collect_does(httpserver, monkeypatch):
+    """A proxy of the environment stands between neither of them and the source."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    httpserver.expect_request("/api/v1/query").respond_with_json({"data": {"result": [1]}})
+
+    assert found("prometheus", sources=prometheus(httpserver.url_for(""))).level is Level.OK
 
 
 def test_doctor_warns_about_an_empty_prometheus(httpserver):

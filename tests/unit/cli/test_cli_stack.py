@@ -46,16 +46,25 @@ def test_stack_tells_its_processes_where_things_are(plan):
         assert env["OPSSAGE_PORT"] == str(plan.port)
 
 
-def test_stack_gives_every_process_an_empty_folder_for_metrics(plan):
-    """What a dead process counted does not count for the next one."""
-    for service in stack.services(plan):
-        folder = plan.data / "metrics" / service.name
-        assert service.command.env["PROMETHEUS_MULTIPROC_DIR"] == str(folder)
-        (folder / "counter_1.db").touch()
+def test_stack_counts_in_one_folder(plan):
+    """The web's /metrics tells what worker and dispatcher count; Flower has metrics of its own."""
+    folders = {
+        service.name: service.command.env.get("PROMETHEUS_MULTIPROC_DIR")
+        for service in stack.services(plan)
+    }
+
+    shared = str(plan.data / "metrics")
+    assert folders == {"web": shared, "worker": shared, "dispatcher": shared, "flower": None}
+
+
+def test_stack_starts_to_count_anew(plan):
+    """What the processes of an earlier run counted is not of this one."""
+    stack.services(plan)
+    (plan.data / "metrics" / "counter_1.db").touch()
 
     stack.services(plan)
 
-    assert not list(plan.data.glob("metrics/*/*"))
+    assert list((plan.data / "metrics").iterdir()) == []
 
 
 def test_stack_refuses_a_taken_port_before_anything_starts(plan):

@@ -4,6 +4,7 @@ import pytest
 
 from cli import ports, running
 from cli.commands.up import names_a_broker
+from opssage.settings import load
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ def test_up_brings_a_broker_unless_one_is_named(tmp_path, monkeypatch, written, 
     if variable:
         monkeypatch.setenv("OPSSAGE_BROKER_URL", variable)
 
-    assert names_a_broker(file) is named
+    assert names_a_broker(load(file), file) is named
 
 
 def test_demo_names_the_outages_there_are(opssage):

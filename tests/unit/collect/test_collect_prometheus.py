@@ -120,7 +120,7 @@ def test_error_ratio_is_errors_over_requests(prometheus):
     (item,) = found(ask(prometheus, make_scope(SHOP)), "error_ratio")
 
     assert item.data["after"]["median"] == pytest.approx(0.4)
-    assert "median 0 %, then median 40 %" in item.summary
+    assert "median 0%, then median 40%" in item.summary
     assert " / sum by (namespace, service) (rate(http_requests_total" in item.query
 
 

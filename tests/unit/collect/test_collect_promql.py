@@ -4,13 +4,11 @@ import promql_parser
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.collect.stand_ins import make_alert
 
 from tasks.collect.promql import (
     Matcher,
     Signal,
     build,
-    expression_of,
     selectors,
     signals,
     widest_range_seconds,
@@ -77,26 +75,6 @@ def test_signals_of_nonsense_raise():
 def test_widest_range_adds_up_what_is_nested(expression, seconds):
     """A subquery over a rate looks back over both."""
     assert widest_range_seconds(expression) == seconds
-
-
-def test_expression_is_read_from_the_generator_url():
-    """The URL is decoded, nobody fetches it."""
-    url = "http://prom:9090/graph?g0.expr=lab_error_ratio%7Bx%3D%22a+b%22%7D+%3E+0.05&g0.tab=1"
-
-    assert expression_of(make_alert(generator_url=url)) == 'lab_error_ratio{x="a b"} > 0.05'
-
-
-def test_expression_given_by_the_sender_wins():
-    """A firing condition in the alert is exact already."""
-    alert = make_alert(firing_condition="up == 0", generator_url="http://p/graph?g0.expr=x")
-
-    assert expression_of(alert) == "up == 0"
-
-
-@pytest.mark.parametrize("url", ["", "http://[broken", "https://grafana/alerting/grafana/abc/view"])
-def test_expression_is_empty_when_nobody_gave_one(url):
-    """A URL of another sender holds no expression."""
-    assert expression_of(make_alert(generator_url=url)) == ""
 
 
 def test_build_puts_matchers_into_every_selector():

@@ -6,6 +6,7 @@ from threading import Event
 from uuid import UUID
 
 import pytest
+from prometheus_client import REGISTRY
 from unit.collect.stand_ins import ONSET, make_alert
 
 from opssage.evidence import Evidence, EvidenceKind, SourceReport, SourceStatus
@@ -114,6 +115,23 @@ def test_broken_source_costs_a_line_of_the_ledger():
 
     assert context.sources[0].error == "the source broke: KeyError: 'x'"
     assert len(list(context.evidence_collected)) == 1
+
+
+def test_questions_are_counted_as_the_ledger_has_them():
+    """Each line is one request; only what was asked has a duration."""
+
+    def told(name, **labels):
+        return REGISTRY.get_sample_value(name, {"source": "counted", **labels}) or 0.0
+
+    ok = SourceReport(source="counted", status=SourceStatus.OK, duration_seconds=0.25)
+    skipped = SourceReport(source="counted", status=SourceStatus.SKIPPED)
+
+    run(FakeSource(answer=Answer(reports=(ok, ok, skipped))))
+
+    assert told("opssage_source_requests_total", outcome="ok") == 2
+    assert told("opssage_source_requests_total", outcome="skipped") == 1
+    assert told("opssage_source_request_seconds_count") == 2
+    assert told("opssage_source_request_seconds_sum") == 0.5
 
 
 def test_sources_nobody_configured_are_in_the_ledger():

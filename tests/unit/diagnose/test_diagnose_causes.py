@@ -1,6 +1,7 @@
 import pytest
 from unit.diagnose.evidence_factory import (
     alert,
+    at,
     context,
     crash_loop,
     diagnosed,
@@ -185,6 +186,22 @@ CASES = {
             metric("edge_error_ratio", edge(WEB, "ledger"), 0, 0.4),
         ],
     ),
+    "recovered": (
+        None,
+        [
+            ON_WEB,
+            metric(
+                "alert_signal",
+                service(WEB),
+                0.01,
+                0.01,
+                threshold={"op": ">", "value": 0.05},
+                points=[
+                    [at(15 * step).timestamp(), 0.9 if step < 4 else 0.01] for step in range(16)
+                ],
+            ),
+        ],
+    ),
     "noise": (
         None,
         [
@@ -193,6 +210,8 @@ CASES = {
         ],
     ),
 }
+
+WITHOUT_FAULT = {"noise": Verdict.HEALTHY, "recovered": Verdict.INSUFFICIENT_EVIDENCE}
 
 
 def test_every_cause_of_the_catalogue_has_a_case():
@@ -208,7 +227,7 @@ def test_cause_is_found_where_its_signs_are(cause):
     report = diagnosed(*evidence)
 
     assert (report.hypotheses[0].cause, report.root_cause_component) == (cause, component)
-    assert report.verdict is (Verdict.FAULT if component else Verdict.HEALTHY)
+    assert report.verdict is WITHOUT_FAULT.get(cause, Verdict.FAULT)
 
 
 @pytest.mark.parametrize("cause", CASES)
@@ -241,5 +260,8 @@ def test_cause_comes_with_something_to_do(cause):
 def test_catalogue_names_nothing_of_any_site():
     """Titles name components only through placeholders."""
     assert all(
-        "{component}" in title for row in CAUSES for title in row.titles if row.name != "noise"
+        "{component}" in title
+        for row in CAUSES
+        for title in row.titles
+        if row.name not in WITHOUT_FAULT
     )

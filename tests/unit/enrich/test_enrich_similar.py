@@ -67,13 +67,6 @@ def test_an_incident_without_service_does_not_match_one_without(past_incident):
     assert similar([past_incident("a", alert_name="Y")], bare) == ()
 
 
-def test_an_incident_is_never_its_own_precedent(past_incident):
-    """Excluded ids, its own and its episode's, do not appear."""
-    past = [past_incident(name) for name in "abc"]
-
-    assert ids(similar(past, SYMPTOMS, excluded_ids={"a", "c"})) == ["b"]
-
-
 def test_similar_incidents_are_ranked_by_likeness_then_age_then_id(past_incident):
     """The order does not depend on the order of the candidates."""
     past = [

@@ -92,6 +92,27 @@ def test_a_long_passage_is_cut_at_a_word(context, runbook):
     assert len(passage.excerpt) <= 602
 
 
+def test_the_exporter_that_measured_is_no_symptom(context, evidence, past_incident):
+    """Alerts of kube-state-metrics about two services have no service in common."""
+    exporter = "kube-prometheus-stack-kube-state-metrics"
+    labels = {"alertname": "KubePodNotReady", "job": "kube-state-metrics", "service": exporter}
+    alert = evidence("alert", labels={**labels, "pod": "checkout-7d9f8b6c5d-x2x1z"})
+    past = [
+        past_incident("a", alert_name="KubePodNotReady", service=exporter),
+        past_incident("b", alert_name="KubePodNotReady", service="checkout"),
+    ]
+
+    enhanced = enrich(context("KubePodNotReady", alert), (), past)
+
+    shares = {
+        each.incident_id: each.shares for each in enhanced.contextual_enrichment.related_incidents
+    }
+    assert shares == {
+        "a": ("alert KubePodNotReady",),
+        "b": ("alert KubePodNotReady", "service checkout"),
+    }
+
+
 def test_the_enhanced_context_survives_json(crash_loop, past_incident):
     """What is stored can be read back whole."""
     enhanced = enrich(crash_loop, SHIPPED, [past_incident("a", service="checkout")])

@@ -1,10 +1,11 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from opssage.diagnosis import Verdict
-from opssage.errors import IncidentNotFoundError, OpsSageError, SettingsError, SourceError
-from opssage.evidence import Evidence, EvidenceCollected, EvidenceKind, Window
+from opssage.errors import LostClaimError, OpsSageError, SettingsError
+from opssage.evidence import Evidence, EvidenceCollected, EvidenceKind
 from opssage.incident import Alert, Stage, Status, lead_alert, severity_rank
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -95,6 +96,38 @@ def test_bare_alert_has_stand_ins():
     assert (bare.name, bare.severity, bare.message) == ("", "warning", "")
 
 
+def test_alert_is_about_what_was_measured():
+    """Labels of the exporter that measured name neither service nor namespace."""
+    scraped = {
+        "job": "kube-state-metrics",
+        "service": "kube-prometheus-stack-kube-state-metrics",
+        "namespace": "shop",
+    }
+
+    assert (alert(**scraped).service, alert(**scraped).namespace) == (None, "shop")
+    assert alert(**scraped, deployment="cart").service == "cart"
+
+
+def test_condition_is_read_from_the_generator_url():
+    """The URL is decoded, nobody fetches it."""
+    url = "http://prom:9090/graph?g0.expr=lab_error_ratio%7Bx%3D%22a+b%22%7D+%3E+0.05&g0.tab=1"
+
+    assert replace(alert(), generator_url=url).condition == 'lab_error_ratio{x="a b"} > 0.05'
+
+
+def test_condition_given_by_the_sender_wins():
+    """A firing condition in the alert is exact already."""
+    url = "http://p/graph?g0.expr=x"
+
+    assert replace(alert(), firing_condition="up == 0", generator_url=url).condition == "up == 0"
+
+
+@pytest.mark.parametrize("url", ["", "http://[broken", "https://grafana/alerting/grafana/abc/view"])
+def test_condition_is_empty_when_nobody_gave_one(url: str):
+    """A URL of another sender holds no expression."""
+    assert replace(alert(), generator_url=url).condition == ""
+
+
 def test_evidence_is_sorted_by_kind():
     """Each kind has its list; together they hold everything once."""
     items = [
@@ -108,23 +141,11 @@ def test_evidence_is_sorted_by_kind():
     assert len(list(sorted_)) == len(items)
 
 
-def test_window_has_a_length():
-    """In seconds."""
-    window = Window(start=NOON, end=NOON + timedelta(minutes=2), onset=NOON)
-
-    assert window.seconds == 120
-
-
 def test_error_says_its_own_sentence():
     """A class without a message speaks for itself."""
-    assert str(IncidentNotFoundError()) == "There is no such incident."
-    assert IncidentNotFoundError.permanent
-
-
-def test_source_error_says_whether_asking_again_helps():
-    """An outage passes, a refused query does not."""
-    assert not SourceError("timeout").permanent
-    assert SourceError("bad query", permanent=True).permanent
+    assert str(LostClaimError()) == (
+        "Somebody else has taken the incident over; this result is discarded."
+    )
 
 
 def test_settings_error_lists_every_fault():

@@ -1,3 +1,4 @@
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -69,3 +70,18 @@ def test_processes_of_one_folder_are_added_up(tmp_path: Path):
     )
 
     assert "opssage_dispatched_total 3.0" in answer.stdout.splitlines()
+
+
+def test_files_of_processes_carry_their_host(tmp_path: Path):
+    """Containers that share the folder have the same process ids."""
+    subprocess.run(
+        [sys.executable, "-c", FORK],
+        env={"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)},
+        capture_output=True,
+        check=True,
+    )
+
+    host = platform.node().replace("_", "-")
+    names = [file.name for file in tmp_path.glob("counter_*.db")]
+    assert len(names) == 2
+    assert all(name.startswith(f"counter_{host}-") for name in names)

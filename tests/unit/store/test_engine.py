@@ -9,7 +9,7 @@ from opssage.errors import SettingsError
 from opssage.settings import DatabaseSettings
 from store.columns import UTCDateTime, database_now
 from store.engine import create, normalise
-from store.ingest import stored_group_key
+from store.ingest import stored_key
 
 FOLDER = Path("/srv/opssage")
 
@@ -80,6 +80,6 @@ def test_the_clock_is_the_database_s(dialect, function):
 
 def test_a_long_group_key_is_stored_as_its_hash():
     """With `group_by: ['...']` the key holds every label."""
-    assert stored_group_key("short") == "short"
-    assert len(stored_group_key("x" * 5000)) == len("sha256:") + 64
-    assert stored_group_key("x" * 5000) != stored_group_key("x" * 5001)
+    assert stored_key("short") == "short"
+    assert len(stored_key("x" * 5000)) == len("sha256:") + 64
+    assert stored_key("x" * 5000) != stored_key("x" * 5001)

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from factories import alert, group
 
-from opssage.errors import SourceError
+from opssage.errors import OpsSageError
 from opssage.evidence import Evidence, EvidenceKind, SourceReport, SourceStatus
 from opssage.incident import Stage, Status
 from opssage.settings import Settings, load
@@ -145,7 +145,7 @@ class Permanent(Away):
 
     def update_primary_context(self, *_: Any) -> None:
         """Break for good."""
-        raise SourceError("no such thing", permanent=True)
+        raise OpsSageError("no such thing")
 
 
 def test_a_permanent_fault_fails_at_once(store, settings, incident_id):

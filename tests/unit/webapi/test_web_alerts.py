@@ -1,12 +1,12 @@
 """What the doors take, what they refuse, and what they answer."""
 
 import json
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 
 from opssage.errors import StoreUnavailableError
-from opssage.incident import Stage
 from opssage.settings import load
 from webapi.app import create_app
 
@@ -61,9 +61,9 @@ def test_the_expression_is_read_from_the_generator_link(client, store):
     """Collect needs the rule's expression, which Prometheus puts into its link."""
     client.post(WEBHOOK, json=recorded("01_firing_single"))
 
-    (due,) = store.take_due(1, resend_seconds=20)
-    claim = store.claim(due.incident_id, Stage.COLLECT, owner="w", task_id="t", lease_seconds=20)
-    assert claim.alerts[0].firing_condition.startswith("lab_error_ratio")
+    (incident,) = store.list_incidents()
+    (alert,) = store.list_alerts(incident.incident_id)
+    assert alert.firing_condition.startswith("lab_error_ratio")
 
 
 def test_a_repeat_opens_nothing_and_nudges_nobody(client, nudges):
@@ -87,6 +87,9 @@ def test_a_repeat_opens_nothing_and_nudges_nobody(client, nudges):
         (firing() | {"labels": {"a": 1}}, "alerts[1].labels.a: Not a string."),
         (firing() | {"startsAt": "noon"}, "alerts[1].startsAt: Not a time like"),
         (firing() | {"startsAt": "0001-01-01T00:00:00+05:00"}, "alerts[1].startsAt: Not a time"),
+        (firing() | {"startsAt": "9999-12-31T23:59:59Z"}, "alerts[1].startsAt: Not between 2000"),
+        (firing() | {"startsAt": "0001-01-02T00:00:00Z"}, "alerts[1].startsAt: Not between 2000"),
+        (firing() | {"fingerprint": "0123456789abcdef\n"}, "alerts[1].fingerprint: Not 16 hex"),
         (firing() | {"status": "odd"}, "alerts[1].status: Must be one of: firing, resolved."),
         (firing(pod="a\0b"), "alerts[1].labels.pod: Holds a NUL character"),
         (firing(pod="\ud800"), "alerts[1].labels.pod: Holds a lone surrogate"),
@@ -133,8 +136,8 @@ def test_prose_that_cannot_be_stored_is_replaced(client, store):
         (b"[" * 5000, "the body is not valid JSON"),
         (b'"\\ud800' + b"[" * 5000, "the body is not valid JSON"),
         (b"[]", "the body is not an object"),
-        (b"{}", "alerts: missing"),
-        (b'{"alerts": 1}', "alerts: missing, or not a list"),
+        (b"{}", "alerts is missing"),
+        (b'{"alerts": 1}', "alerts is missing, or not a list"),
     ],
 )
 def test_a_body_that_is_no_webhook_is_a_400(client, raw, detail):
@@ -144,6 +147,29 @@ def test_a_body_that_is_no_webhook_is_a_400(client, raw, detail):
     assert answer.status_code == 400
     assert answer.mimetype == "application/problem+json"
     assert answer.json["detail"].startswith(detail)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"annotations": None},
+        {"annotations": {"summary": 7}},
+        {"generatorURL": "http://p/graph?g0.expr=up%00"},
+        {"generatorURL": "http://[bad"},
+        {"fingerprint": None},
+        {"endsAt": None},
+    ],
+)
+def test_an_alert_that_is_odd_where_it_does_not_matter_is_taken(client, odd):
+    """Only what identifies an alert can reject it."""
+    assert client.post(WEBHOOK, json=webhook(firing() | odd)).json["accepted"] == 1
+
+
+def test_a_key_that_cannot_be_written_is_still_named(client):
+    """A problem may have to quote a lone surrogate."""
+    answer = client.post(PLAIN, data='{"alert_name": "A", "\\ud800": 1}')
+
+    assert answer.status_code == 422
 
 
 def test_a_plain_alert_opens_an_incident(client, store):
@@ -173,6 +199,8 @@ def test_a_plain_alert_sent_twice_is_one_incident(client):
         ({}, "alert_name"),
         ({"alert_name": 7}, "alert_name"),
         ({"alert_name": ""}, "alert_name"),
+        ({"alert_name": "a\0"}, "alert_name"),
+        ({"alert_name": "A", "timestamp": "9999-12-31T23:59:59Z"}, "timestamp"),
         ({"alert_name": "A", "labels": []}, "labels"),
         ({"alert_name": "A", "labels": {"pod": "a\0"}}, "labels"),
         ({"alert_name": "A", "timestamp": "noon"}, "timestamp"),
@@ -194,6 +222,18 @@ def test_a_body_above_the_limit_is_a_413(client):
 
     assert answer.status_code == 413
     assert answer.mimetype == "application/problem+json"
+
+
+def test_a_chunked_body_above_the_limit_is_a_413_too(client):
+    """It has no length to be refused by, and must not be read half."""
+    answer = client.post(
+        WEBHOOK,
+        input_stream=BytesIO(b" " * 11_000_000),
+        environ_overrides={"wsgi.input_terminated": True},
+    )
+
+    assert answer.status_code == 413
+    assert "10485760" in answer.json["detail"]
 
 
 class Broken:

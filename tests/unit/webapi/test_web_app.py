@@ -27,7 +27,7 @@ def test_readiness_names_what_is_not(store, nudges):
     assert answer.status_code == 503
     assert answer.json["checks"] == {
         "database": "ok",
-        "broker": "ConnectionError: refused",
+        "broker": "ConnectionError; the log says more",
         "migrations": "not at head",
     }
 
@@ -86,6 +86,14 @@ def test_the_api_is_documented_from_local_files(client):
         "/api/v1/incidents/{incident_id}",
         "/api/v1/incidents/{incident_id}/retry",
     }
+
+
+@pytest.mark.parametrize(("origin", "status"), [("http://localhost", 202), ("http://evil", 403)])
+def test_pages_of_other_sites_cannot_write(client, origin, status):
+    """In open mode a browser on this machine is no way in."""
+    answer = client.post("/api/v1/alerts", json={"alert_name": "A"}, headers={"Origin": origin})
+
+    assert answer.status_code == status
 
 
 @pytest.fixture

@@ -125,6 +125,13 @@ def test_repeated_filters_mean_any_of_them(client, store):
         ("cursor=%21%21", "cursor"),
         ("cursor=bm9uc2Vuc2U", "cursor"),
         ("severty=critical", "severty"),
+        ("service=%00", "service"),
+        ("created_after=0001-01-01T00:00:00%2B14:00", "created_after"),
+        ("created_before=9999-12-31T23:59:59-14:00", "created_before"),
+        (
+            "cursor=MDAwMS0wMS0wMVQwMDowMDowMCsxMDowMCAwMWEyMDZmNC04OGRhLTc1MjUtYTlkNC03MTJhNzljZjMzZWI",
+            "cursor",
+        ),
     ],
 )
 def test_a_wrong_query_names_its_field(client, query, field):

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from threading import Event, Thread
+from types import SimpleNamespace
 from typing import Any
 
 import fakeredis
@@ -87,6 +88,33 @@ def test_a_dead_broker_leaves_everything_due(store, settings):
         dispatch(app, store, settings.worker)
 
     assert len(store.take_due(10, resend_seconds=20)) == 1
+
+
+class Failing(dict[str, Any]):
+    """Tasks that cannot be reached any more once a first chain was made of them."""
+
+    def __init__(self, tasks: Any) -> None:
+        super().__init__(tasks)
+        self.left = 3
+
+    def __getitem__(self, name: str) -> Any:
+        if self.left == 0:
+            raise ConnectionError("refused")
+        self.left -= 1
+        return super().__getitem__(name)
+
+
+def test_a_publish_that_fails_half_way_gives_the_rest_back(app, store, settings):
+    """What was not sent is due at once, not after the resend time."""
+    store.create_incident(group(alert("A", severity="critical"), key="a"))
+    store.create_incident(group(alert("B"), key="b"))
+    failing = SimpleNamespace(producer_or_acquire=app.producer_or_acquire, tasks=Failing(app.tasks))
+
+    with pytest.raises(ConnectionError):
+        dispatch(failing, store, settings.worker)
+
+    (due,) = store.take_due(10, resend_seconds=20)
+    assert store.get_incident(due.incident_id).alert_name == "B"
 
 
 def test_a_worker_runs_the_chain_to_the_end(app, store, settings):

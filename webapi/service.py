@@ -1,0 +1,36 @@
+"""The web process put together: the app over the real store, broker and publisher."""
+
+from functools import partial
+
+from flask import Flask
+
+from opssage.log import get_logger
+from opssage.settings import Settings
+from store import connect
+from webapi.app import create_app
+from worker.app import create
+from worker.dispatch import dispatch, waiting
+from worker.publisher import Publisher
+
+log = get_logger(__name__)
+
+
+def create_service(settings: Settings) -> Flask:
+    """Migrate the database and return the app. Raises StoreUnavailableError without a database."""
+    if settings.database.has_default_password:
+        log.warning("database_password_is_the_default", fix="set POSTGRES_PASSWORD")
+    store = connect(settings.database, settings.folder)
+    store.migrate()
+    store.close()  # a server that forks after this makes connections of its own
+    celery = create(settings, hasty=True)
+
+    def ask_broker() -> None:
+        with celery.producer_or_acquire() as producer:
+            waiting(producer.channel)
+
+    def ask_schema() -> str | None:
+        return None if store.is_at_head() else "not at head; run `alembic upgrade head`"
+
+    publisher = Publisher(partial(dispatch, celery, store, settings.worker))
+    probes = {"database": store.ping, "migrations": ask_schema, "broker": ask_broker}
+    return create_app(settings, store, publisher.nudge, probes)
