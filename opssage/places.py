@@ -70,7 +70,7 @@ _NODE_EXPORTER = Exporter(
     instance_is_node=True,
 )
 _SCRAPED = frozenset({"service", "instance", "job"})
-EXPORTERS: tuple[Exporter, ...] = (
+_EXPORTERS: tuple[Exporter, ...] = (
     _NODE_EXPORTER,
     Exporter(name=re.compile(r"kube-state-metrics"), own=_SCRAPED),
     Exporter(
@@ -121,7 +121,7 @@ def subject_of(labels: Mapping[str, str]) -> dict[str, str]:
 def _exporter_of(places: Mapping[str, str]) -> Exporter | None:
     if "job" not in places and places.get("instance", "").endswith(_NODE_EXPORTER_PORT):
         return _NODE_EXPORTER
-    return next((exporter for exporter in EXPORTERS if exporter.measured(places)), None)
+    return next((exporter for exporter in _EXPORTERS if exporter.measured(places)), None)
 
 
 def service_of(labels: Mapping[str, str]) -> str | None:

@@ -12,7 +12,9 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 
@@ -119,13 +121,20 @@ def running(folder: Path | None = None) -> Iterator[str]:
     Without `folder` the data goes to a temporary one that the server's account can reach.
     """
     if folder is None:
-        with temporary_folder() as temporary, running(temporary) as address:
+        # its data is thrown away: no checkpoint at the end
+        with temporary_folder() as gone, _running(gone, stop_signal=signal.SIGQUIT) as address:
             yield address
-        return
+    else:
+        with _running(folder) as address:
+            yield address
+
+
+@contextmanager
+def _running(folder: Path, **options: Any) -> Iterator[str]:
     prepare(folder)
     port = ports.free()
     address = url(folder, port)
-    with child.running(command(folder, port), lambda: answers(address)):
+    with child.running(replace(command(folder, port), **options), lambda: answers(address)):
         yield address
 
 

@@ -30,7 +30,7 @@ def decide(
     """Decide by the most probable hypothesis and by how much could be seen.
 
     Confidence is its probability times the coverage; a verdict needs at least `min_confidence`.
-    A fault also needs harm that somebody can be shown, and health that nothing was left unseen.
+    A fault also needs harm that was seen, and health that no question was left unanswered.
     """
     best = ranked[0] if ranked else None
     if best is None:

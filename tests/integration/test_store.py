@@ -185,9 +185,9 @@ def test_requests_of_different_groups_that_meet_in_one_incident_agree_on_its_end
 
 def test_a_large_group_takes_few_locks(store):
     """Thousands of alerts in one webhook are one incident on either database."""
-    receipt = store.create_incident(group(*(alert(pod=str(n)) for n in range(15_000))))
+    receipt = store.create_incident(group(*(alert(pod=str(n)) for n in range(13_000))))
 
-    assert (len(receipt.incidents), receipt.accepted) == (1, 15_000)
+    assert (len(receipt.incidents), receipt.accepted) == (1, 13_000)
 
 
 def test_long_names_are_stored(store):

@@ -233,7 +233,7 @@ def test_compose_dispatcher_is_a_module_that_can_be_run():
 def test_compose_migration_is_an_alembic_command():
     """Alembic takes the words, and finds the migrations from the project's root."""
     parsed = CommandLine().parser.parse_args(argv("migrate")[1:])
-    scripts = ScriptDirectory.from_config(AlembicConfig(toml_file=ROOT / "pyproject.toml"))
+    scripts = ScriptDirectory.from_config(AlembicConfig(ROOT / "alembic.ini"))
 
     assert parsed.cmd[0] is upgrade
     assert scripts.get_revision(parsed.revision)

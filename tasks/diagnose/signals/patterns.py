@@ -143,6 +143,7 @@ _CREDENTIALS = (
     Pattern(
         signal="log.auth_failed",
         names_host=True,
+        about_host=True,
         yields_to=("log.auth_signature",),
         says=r"""
         password authentication failed for user ['\"]?@user

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import pytest
@@ -22,6 +23,7 @@ from opssage.knowledge import (
 )
 from opssage.settings import DiagnoseSettings
 from tasks.diagnose import ENGINE, CitationError, check_citations, diagnose
+from tasks.diagnose.wording import for_shell
 
 WEB = alert("ErrorsHigh", namespace="shop", service="web")
 EVIDENCE = [
@@ -72,9 +74,9 @@ def test_command_is_filled_with_the_places_of_the_component():
     assert actions.short_term_actions[0].command == ("kubectl -n shop rollout undo deployment/web")
 
 
-def test_name_that_a_shell_could_misread_is_left_out_of_commands():
+@pytest.mark.parametrize("hostile", ["web; rm -rf /", "web\nrm -rf /", "rm -rf /\n"])
+def test_name_that_a_shell_could_misread_is_left_out_of_commands(hostile):
     """A hostile label value cannot smuggle anything into a command."""
-    hostile = "web; rm -rf /"
     evidence = [
         alert("A", service=hostile),
         *crash_loop(hostile),
@@ -85,6 +87,24 @@ def test_name_that_a_shell_could_misread_is_left_out_of_commands():
 
     assert actions
     assert all("rm -rf" not in each.command for each in actions)
+
+
+def test_name_with_a_line_break_at_its_end_is_left_out_of_commands():
+    """A line break would end the command early."""
+    assert for_shell("kubectl get {name} -o yaml", {"name": "web\n"}) == (
+        "kubectl get <name> -o yaml"
+    )
+
+
+@pytest.mark.parametrize("odd", ["web [E99]", "web[E1, E98]"])
+def test_name_that_looks_like_a_citation_does_not_stop_the_diagnosis(odd):
+    """Square brackets of labels become round, in the cause and in every step."""
+    report = diagnosed(
+        alert(f"Errors {odd}", service=odd), errors(odd), log(odd, "x509: certificate has expired")
+    )
+
+    assert report.verdict is Verdict.FAULT
+    assert "E9" not in "".join(re.findall(r"\[.*?\]", " ".join(report.reasoning_steps)))
 
 
 def test_step_that_does_not_apply_is_left_out():

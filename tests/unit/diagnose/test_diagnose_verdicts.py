@@ -34,20 +34,6 @@ def test_alert_whose_signal_stays_within_bounds_is_healthy():
     assert [each.evidence_id for each in report.supporting_evidence] == ["E2"]
 
 
-def test_alert_whose_signal_came_back_is_healthy():
-    """A signal that crossed its threshold and left it again is back to normal."""
-    points = [
-        [WEB.observed_at.timestamp() + 15 * step, 0.5 if step < 4 else 0.01] for step in range(16)
-    ]
-
-    report = diagnosed(
-        WEB, metric("alert_signal", service("web"), 0.01, 0.01, threshold=ABOVE, points=points)
-    )
-
-    assert report.verdict is Verdict.HEALTHY
-    assert "no longer" in report.supporting_evidence[0].statement
-
-
 def test_alert_whose_signal_is_over_its_threshold_is_not_healthy():
     """An alert that is right about its signal is never explained away."""
     report = diagnosed(WEB, own_signal(0.4))
