@@ -1,8 +1,7 @@
 """`gunicorn -c webapi/gunicorn_conf.py webapi.wsgi:app`: its options, from our settings."""
 
+import gc
 from typing import Any
-
-from prometheus_client import multiprocess, values
 
 from opssage import log
 from opssage.settings import load
@@ -26,7 +25,7 @@ def on_starting(_server: Any) -> None:
     log.configure(_loaded.logging)
 
 
-def child_exit(_server: Any, worker: Any) -> None:
-    """Let the metrics of a process that has ended go."""
-    if values.ValueClass is not values.MutexValue:  # metrics are shared over files
-        multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+def post_worker_init(_worker: Any) -> None:
+    """Leave what was imported out of every later collection."""
+    gc.collect()
+    gc.freeze()

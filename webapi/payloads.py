@@ -4,13 +4,12 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
-from urllib.parse import parse_qs, urlsplit
 
 import marshmallow as ma
 import orjson
 
 from opssage.fingerprint import fingerprint
-from opssage.incident import Alert, AlertGroup, AlertStatus, Reject
+from opssage.incident import Alert, AlertGroup, AlertStatus, Reject, condition_in
 from opssage.wire import canonical, parse_time
 
 MAX_LABELS = 64
@@ -245,17 +244,9 @@ def _webhook_alert(item: Any) -> Alert:
         starts_at=read["starts_at"],
         ends_at=ends_at,
         generator_url=read["generator_url"],
-        firing_condition=_expression(read["generator_url"]),
+        firing_condition=_clean(condition_in(read["generator_url"])),
         fingerprint=read["fingerprint"] or fingerprint(read["labels"]),
     )
-
-
-def _expression(generator_url: str) -> str:
-    """Return the PromQL that Prometheus puts into its link; the link is never followed."""
-    try:
-        return _clean(parse_qs(urlsplit(generator_url).query).get("g0.expr", [""])[0])
-    except ValueError:
-        return ""
 
 
 def _prose(value: Any) -> dict[str, str]:

@@ -12,7 +12,7 @@ log = get_logger(__name__)
 
 _FAILURES_TO_OPEN = 3
 _OPEN_SECONDS = 10
-_GATHER_SECONDS = 0.02  # a burst of webhooks becomes one batch
+_GATHER_SECONDS = 0.1  # a burst of webhooks becomes one batch
 
 
 class Publisher:
