@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Response, current_app, request, url_for
 from flask_smorest import Blueprint
-from marshmallow import ValidationError
+from marshmallow import Schema, ValidationError
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from opssage import metrics
@@ -16,11 +16,12 @@ from store import Receipt, Store
 from webapi.payloads import (
     PlainAlertSchema,
     UnreadableError,
+    WebhookSchema,
     parse_body,
     plain_group,
     webhook_group,
 )
-from webapi.problems import problem
+from webapi.problems import answers_problems, problem
 from webapi.schemas import ReceiptSchema
 
 _PLAIN_ALERT = PlainAlertSchema()
@@ -41,7 +42,7 @@ def blueprint(store: Store, nudge: Callable[[], None], settings: IngestSettings)
     @routes.route("/alerts", methods=["POST"])
     @routes.doc(requestBody=_body(PlainAlertSchema))
     @routes.alt_response(202, schema=ReceiptSchema, description="Stored")
-    @routes.alt_response(422, description="A field is wrong; `errors` names it")
+    @answers_problems(routes, 400, 413, 422, 503)
     def post_alert() -> Response:
         """Take one alert in our own form."""
         try:
@@ -58,8 +59,9 @@ def blueprint(store: Store, nudge: Callable[[], None], settings: IngestSettings)
         return take(group)
 
     @routes.route("/webhooks/alertmanager", methods=["POST"])
-    @routes.doc(requestBody={"content": {"application/json": {"schema": {"type": "object"}}}})
+    @routes.doc(requestBody=_body(WebhookSchema))
     @routes.alt_response(202, schema=ReceiptSchema, description="Stored")
+    @answers_problems(routes, 400, 413, 503)
     def post_alertmanager() -> Response:
         """Take an Alertmanager webhook, version 4: a group is one incident."""
         try:
@@ -84,7 +86,7 @@ def _unreadable(error: UnreadableError) -> Response:
     return problem(400, "Bad Request", str(error), errors)
 
 
-def _body(schema: type[PlainAlertSchema]) -> dict[str, Any]:
+def _body(schema: type[Schema]) -> dict[str, Any]:
     return {"required": True, "content": {"application/json": {"schema": schema}}}
 
 

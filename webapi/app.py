@@ -16,7 +16,7 @@ from opssage import __version__
 from opssage.settings import Settings
 from opssage.wire import format_time
 from store import Store
-from webapi import alerts, auth, health, incidents, problems, requests
+from webapi import alerts, auth, health, incidents, payloads, problems, requests
 from webapi.problems import ProblemApi
 
 _SWAGGER_UI = Path(flask_swagger_ui.__file__).parent / "dist"
@@ -74,12 +74,23 @@ def create_app(
     auth.register(app, settings.auth)
     problems.register(app)
     api = ProblemApi(app)
+    _describe(api, settings)
     api.register_blueprint(alerts.blueprint(store, nudge, settings.ingest))
     api.register_blueprint(incidents.blueprint(store, nudge))
     app.register_blueprint(health.blueprint(probes))
     app.add_url_rule("/", view_func=_home, endpoint="home")
     app.add_url_rule("/api/docs/assets/<path:name>", view_func=_asset, endpoint="docs_asset")
     return app
+
+
+def _describe(api: ProblemApi, settings: Settings) -> None:
+    """Tell OpenAPI what it cannot see: our own fields, and who may call."""
+    for field, kind in ((payloads.Labels, "object"), (payloads.Annotations, "object")):
+        api.register_field(field, kind, None)
+    api.register_field(payloads.Time, "string", "date-time")
+    if settings.auth.mode == "token":
+        api.spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
+        api.spec.options["security"] = [{"token": []}]
 
 
 def _home() -> Response:

@@ -12,7 +12,7 @@ from marshmallow import RAISE
 from opssage.incident import Incident
 from store import IncidentFilter, Position, Store
 from webapi import cursors
-from webapi.problems import refuse
+from webapi.problems import answers_problems, refuse
 from webapi.schemas import (
     DeletedSchema,
     IncidentPageSchema,
@@ -56,7 +56,7 @@ def blueprint(store: Store, nudge: Callable[[], None]) -> Blueprint:
     @routes.route("/<uuid:incident_id>")
     @routes.alt_response(200, schema=IncidentSchema, description="With a strong ETag")
     @routes.alt_response(304, description="Not changed since that ETag")
-    @routes.alt_response(404, description="No such incident")
+    @answers_problems(routes, 404)
     def get_incident(incident_id: UUID) -> Response:
         """Show one incident with its documents; poll it with `If-None-Match`."""
         if request.if_none_match:
@@ -71,7 +71,7 @@ def blueprint(store: Store, nudge: Callable[[], None]) -> Blueprint:
 
     @routes.route("/<uuid:incident_id>", methods=["DELETE"])
     @routes.alt_response(200, schema=DeletedSchema, description="Deleted")
-    @routes.alt_response(404, description="No such incident")
+    @answers_problems(routes, 404)
     def delete_incident(incident_id: UUID) -> Response:
         """Delete an incident and everything known of it."""
         _or_404(store.delete_incident(incident_id) or None, incident_id)
@@ -79,8 +79,7 @@ def blueprint(store: Store, nudge: Callable[[], None]) -> Blueprint:
 
     @routes.route("/<uuid:incident_id>/retry", methods=["POST"])
     @routes.alt_response(202, schema=IncidentSummarySchema, description="It will run")
-    @routes.alt_response(404, description="No such incident")
-    @routes.alt_response(409, description="It is being worked on")
+    @answers_problems(routes, 404, 409)
     def retry_incident(incident_id: UUID) -> Response:
         """Run a failed incident on from where it stopped, or a completed one anew."""
         restarted = store.restart_incident(incident_id)

@@ -58,7 +58,7 @@ def _check_start(moment: datetime) -> None:
         raise ma.ValidationError("Not between 2000 and a day from now.")
 
 
-class _Time(ma.fields.Field[datetime]):
+class Time(ma.fields.Field[datetime]):
     """An RFC 3339 time with any number of decimals; one without a zone is UTC."""
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> datetime:
@@ -152,7 +152,7 @@ class PlainAlertSchema(ma.Schema):
     labels = Labels(load_default=dict)
     annotations = Annotations(load_default=dict)
     firing_condition = Prose(load_default="")
-    timestamp = _Time(load_default=None, allow_none=True, validate=_check_start)
+    timestamp = Time(load_default=None, allow_none=True, validate=_check_start)
 
 
 class WebhookAlertSchema(ma.Schema):
@@ -166,14 +166,27 @@ class WebhookAlertSchema(ma.Schema):
     status = ma.fields.Enum(AlertStatus, by_value=True, load_default=AlertStatus.FIRING)
     labels = Labels(required=True)
     annotations = Annotations(load_default=dict, allow_none=True)
-    starts_at = _Time(data_key="startsAt", required=True, validate=_check_start)
-    ends_at = _Time(data_key="endsAt", load_default=None, allow_none=True)
+    starts_at = Time(data_key="startsAt", required=True, validate=_check_start)
+    ends_at = Time(data_key="endsAt", load_default=None, allow_none=True)
     generator_url = Prose(data_key="generatorURL", load_default="")
     fingerprint = ma.fields.String(
         load_default=None,
         allow_none=True,
         validate=ma.validate.Regexp(r"[0-9a-f]{16}\Z", error="Not 16 hex digits."),
     )
+
+
+class WebhookSchema(ma.Schema):
+    """The envelope of an Alertmanager webhook, as the documentation shows it.
+
+    It is read more leniently than this: of the envelope only `alerts` can be wrong.
+    """
+
+    version = ma.fields.String()
+    receiver = ma.fields.String()
+    groupKey = ma.fields.String()  # noqa: N815 - as Alertmanager spells it
+    truncatedAlerts = ma.fields.Integer()  # noqa: N815 - as Alertmanager spells it
+    alerts = ma.fields.List(ma.fields.Nested(WebhookAlertSchema), required=True)
 
 
 _WEBHOOK_ALERT = WebhookAlertSchema()

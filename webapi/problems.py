@@ -1,12 +1,13 @@
 """Every error the door answers has one shape: problem+json (RFC 9457)."""
 
-from collections.abc import Mapping
-from typing import Any, NoReturn
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any, NoReturn, TypeVar
 
 import marshmallow as ma
 import structlog
 from flask import Flask, Response, current_app, request
-from flask_smorest import Api, abort
+from flask_smorest import Api, Blueprint, abort
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from opssage.errors import StoreUnavailableError
@@ -16,6 +17,8 @@ log = get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 5
+
+View = TypeVar("View", bound=Callable[..., Response])
 
 
 class ProblemSchema(ma.Schema):
@@ -36,6 +39,7 @@ class ProblemApi(Api):
     """flask-smorest's Api with our error shape."""
 
     ERROR_SCHEMA = ProblemSchema
+    DEFAULT_RESPONSE_CONTENT_TYPE = MEDIA_TYPE
 
     def handle_http_exception(self, error: HTTPException) -> Response:
         """Turn any HTTP error, aborted or raised, into a problem."""
@@ -77,6 +81,22 @@ def refuse(status: int, detail: str, errors: Mapping[str, Any] | None = None) ->
     """End the request with a problem."""
     abort(status, message=detail, errors=errors)
     raise AssertionError("abort returned")
+
+
+def answers_problems(routes: Blueprint, *statuses: int) -> Callable[[View], View]:
+    """Document the problems that a view may answer with."""
+
+    def document(view: View) -> View:
+        for status in statuses:
+            view = routes.alt_response(
+                status,
+                schema=ProblemSchema,
+                content_type=MEDIA_TYPE,
+                description=HTTPStatus(status).phrase,
+            )(view)
+        return view
+
+    return document
 
 
 def register(app: Flask) -> None:

@@ -88,6 +88,26 @@ def test_the_api_is_documented_from_local_files(client):
     }
 
 
+def test_the_documentation_tells_of_problems_and_shapes(client):
+    """Errors are problem+json, labels are objects, times are times."""
+    document = client.get("/api/openapi.json").json
+    post = document["paths"]["/api/v1/alerts"]["post"]
+    alert = document["components"]["schemas"]["PlainAlert"]["properties"]
+
+    assert set(post["responses"]) >= {"202", "400", "413", "422", "503"}
+    assert PROBLEM in post["responses"]["422"]["content"]
+    assert (alert["labels"]["type"], alert["timestamp"]["format"]) == ("object", "date-time")
+
+
+def test_the_documentation_asks_for_the_token(guarded):
+    """In token mode the page offers to send one."""
+    authorised = {"headers": {"Authorization": "Bearer s3cret"}}
+
+    document = guarded.get("/api/openapi.json", **authorised).json
+
+    assert document["security"] == [{"token": []}]
+
+
 @pytest.mark.parametrize(("origin", "status"), [("http://localhost", 202), ("http://evil", 403)])
 def test_pages_of_other_sites_cannot_write(client, origin, status):
     """In open mode a browser on this machine is no way in."""
