@@ -34,6 +34,8 @@ BACKOFF_SECONDS = 5
 BACKOFF_FACTOR = 3
 BACKOFF_MAX_SECONDS = 600
 RESEND_DOUBLINGS = 4
+REVISION_COOLDOWN_SECONDS = 300
+"""How long alerts that join a diagnosed incident are gathered before it is diagnosed anew."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,12 +107,23 @@ def commit(
 ) -> None:
     """Write a stage's document and the next status together.
 
+    When alerts joined since collect looked, the last stage makes the next revision due.
+
     `shown` are columns that repeat facts of the document. Raises LostClaimError when the claim has
     passed to somebody else: nothing is written then.
     """
     told = {stage.document: document, **shown}
     _write_under_claim(connection, _committing(stage, tuple(shown)), incident_id, epoch, told)
     _tell(connection, incident_id, stage.reaches.value, {"stage": stage.value, "epoch": epoch})
+
+
+_AGAIN_IF_ALERTS_JOINED = case(
+    (
+        incidents.c.alert_seq > incidents.c.primary_context["alert_seq"].as_integer(),
+        database_now(REVISION_COOLDOWN_SECONDS),
+    ),
+    else_=None,
+)
 
 
 @cache
@@ -122,6 +135,7 @@ def _committing(stage: Stage, shown: tuple[str, ...]) -> Update:
         # the chain that ran this stage publishes the next one
         enqueued_at=database_now(),
         enqueue_count=1,
+        next_attempt_at=_AGAIN_IF_ALERTS_JOINED if stage is Stage.DIAGNOSE else database_now(),
         **{
             name: bindparam(f"new_{name}", type_=incidents.c[name].type)
             for name in (stage.document, *shown)
@@ -149,7 +163,9 @@ def fail(
     connection: Connection, incident_id: UUID, stage: Stage, epoch: int, error: Mapping[str, Any]
 ) -> None:
     """Give an incident up, with the reason."""
-    statement = _under_claim(stage).values(status=Status.FAILED.value, last_error=error)
+    statement = _under_claim(stage).values(
+        status=Status.FAILED.value, last_error=error, next_attempt_at=None
+    )
     _write_under_claim(connection, statement, incident_id, epoch)
     _tell(connection, incident_id, Status.FAILED.value, {"stage": stage.value, "error": error})
 
@@ -280,6 +296,7 @@ def give_up_exhausted(connection: Connection, max_attempts: int) -> int:
             version=incidents.c.version + 1,
             updated_at=database_now(),
             last_error=_EXHAUSTED,
+            next_attempt_at=None,
         )
         .returning(incidents.c.incident_id)
     ).scalars()
@@ -287,6 +304,24 @@ def give_up_exhausted(connection: Connection, max_attempts: int) -> int:
     for incident_id in ids:
         _tell(connection, incident_id, Status.FAILED.value, {"error": _EXHAUSTED})
     return len(ids)
+
+
+_FIND_DUE_AGAIN = (
+    select(incidents.c.incident_id)
+    .where(
+        incidents.c.status.not_in(RUNNING),
+        incidents.c.next_attempt_at <= database_now(),
+    )
+    .order_by(incidents.c.next_attempt_at)
+    .limit(bindparam("most", type_=Integer))
+    .with_for_update(skip_locked=True)
+)
+
+
+def start_revisions(connection: Connection, limit: int) -> int:
+    """Restart the incidents that alerts have joined since their diagnosis; returns how many."""
+    ids = connection.scalars(_FIND_DUE_AGAIN, {"most": limit}).all()
+    return sum(restart(connection, incident_id) is not None for incident_id in ids)
 
 
 def restart(connection: Connection, incident_id: UUID) -> Incident | None:

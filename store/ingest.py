@@ -13,6 +13,7 @@ from uuid_utils.compat import uuid7
 
 from opssage.incident import Alert, AlertGroup, AlertStatus, Status, lead_alert, severity_rank
 from opssage.wire import format_time, parse_time
+from store.claims import REVISION_COOLDOWN_SECONDS
 from store.columns import database_now
 from store.tables import alerts, incidents, ingest_rejects
 
@@ -385,8 +386,18 @@ def _shown_by(group: AlertGroup, lead: Alert) -> dict[str, Any]:
 
 
 def _join(connection: Connection, group: AlertGroup, target: _Target) -> None:
-    """Add alerts to an incident; status, epoch and lease are the worker's business."""
+    """Add alerts to an incident; status, epoch and lease are the worker's business.
+
+    One that is diagnosed already is due again: after the cooldown, or at once for worse alerts.
+    """
     lead = target.new_lead
+    is_worse = lead is not None and severity_rank(lead.severity) < severity_rank(target.severity)
+    again = {}
+    if target.status.is_terminal:
+        due = database_now(0 if is_worse else REVISION_COOLDOWN_SECONDS)
+        again = {
+            "next_attempt_at": due if is_worse else func.coalesce(incidents.c.next_attempt_at, due)
+        }
     connection.execute(
         update(incidents)
         .where(incidents.c.incident_id == target.incident_id)
@@ -395,6 +406,7 @@ def _join(connection: Connection, group: AlertGroup, target: _Target) -> None:
             version=incidents.c.version + 1,
             updated_at=database_now(),
             resolved_at=None,
+            **again,
             **(_shown_by(group, lead) if lead else {}),
         )
     )

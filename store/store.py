@@ -159,6 +159,11 @@ class Store:
         with self._writing() as connection:
             return claims.take_due(connection, limit, resend_seconds)
 
+    def start_revisions(self, limit: int) -> int:
+        """Restart what alerts have joined since its diagnosis; returns how many there were."""
+        with self._writing() as connection:
+            return claims.start_revisions(connection, limit)
+
     def give_up_exhausted(self, max_attempts: int) -> int:
         """Fail what has killed its workers as often as allowed; returns how many there were."""
         with self._writing() as connection:

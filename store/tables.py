@@ -59,14 +59,16 @@ incidents = Table(
     Column("lease_until", UTCDateTime),
     Column("lease_owner", String(256)),
     Column("lease_task", String(64)),
-    Column("next_attempt_at", UTCDateTime, nullable=False),
+    Column("next_attempt_at", UTCDateTime),  # of a resting incident: when its next revision is due
     Column("enqueued_at", UTCDateTime),
     Column("enqueue_count", Integer, nullable=False, server_default="0"),
     Column("last_error", Document),
 )
 
 RUNNING = tuple(status.value for status in Status if not status.is_terminal)
-_is_running = text("status IN ('" + "', '".join(RUNNING) + "')")
+_names = "', '".join(RUNNING)
+_is_running = text(f"status IN ('{_names}')")
+_is_due_again = text(f"status NOT IN ('{_names}') AND next_attempt_at IS NOT NULL")
 
 for _filter in ("status", "severity", "namespace", "service", "alert_name"):
     # newest first within each filter that users' queries and the list know
@@ -83,6 +85,12 @@ Index(
     incidents.c.created_at,
     postgresql_where=_is_running,
     sqlite_where=_is_running,
+)
+Index(
+    "ix_incidents_due_again",
+    incidents.c.next_attempt_at,
+    postgresql_where=_is_due_again,
+    sqlite_where=_is_due_again,
 )
 Index(
     "ix_incidents_group",

@@ -14,6 +14,8 @@ from worker.dispatch import dispatch
 
 logger = log.get_logger(__name__)
 
+_REVISIONS_A_ROUND = 50
+
 
 def main() -> None:
     """Dispatch until told to stop."""
@@ -29,6 +31,8 @@ def main() -> None:
         try:
             if given_up := store.give_up_exhausted(settings.worker.max_attempts):
                 logger.error("attempts_exhausted", incidents=given_up)
+            if revised := store.start_revisions(_REVISIONS_A_ROUND):
+                logger.info("revisions_started", incidents=revised)
             if published := dispatch(app, store, settings.worker):
                 logger.info("dispatched", incidents=published)
         except Exception as error:  # noqa: BLE001 - the loop's edge: the next round tries again

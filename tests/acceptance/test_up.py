@@ -123,7 +123,7 @@ def test_a_killed_supervisor_leaves_no_process(tmp_path):
 
 def slow(_request: Request) -> Response:
     """Answer as a Prometheus that is too slow to be of use."""
-    time.sleep(1.5)
+    time.sleep(0.6)
     return Response('{"status": "success", "data": {"resultType": "matrix", "result": []}}')
 
 

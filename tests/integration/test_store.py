@@ -45,10 +45,22 @@ def age(database, incident_id: UUID, *, enqueued_ago: float, enqueue_count: int)
     bound.dispose()
 
 
-def completed(store: Store, incident_id: UUID) -> None:
+def hasten(database, incident_id: UUID) -> None:
+    """Let the cooldown of a diagnosed incident be over."""
+    bound = engine.create(database, Path())
+    mine = tables.incidents.c.incident_id == incident_id
+    with bound.begin() as connection:
+        moved = update(tables.incidents).where(
+            mine, tables.incidents.c.next_attempt_at.is_not(None)
+        )
+        connection.execute(moved.values(next_attempt_at=database_now(-1)))
+    bound.dispose()
+
+
+def completed(store: Store, incident_id: UUID, alert_seq: int = 1) -> None:
     """Run all three stages."""
     for stage, verb, document in (
-        (Stage.COLLECT, store.update_primary_context, {"window": {}}),
+        (Stage.COLLECT, store.update_primary_context, {"alert_seq": alert_seq}),
         (Stage.ENRICH, store.update_enhanced_context, {}),
         (Stage.DIAGNOSE, store.update_diagnostic_report, REPORT),
     ):
@@ -378,6 +390,51 @@ def test_a_completed_incident_can_be_run_anew(store):
 
     assert (restarted.status, restarted.revision) == (Status.PENDING, 2)
     assert store.get_incident(incident_id).diagnostic_report is None
+
+
+def test_a_diagnosed_incident_rests(store):
+    """Without new alerts nothing makes it run again, and repeats are none."""
+    incident_id = opened(store)
+    completed(store, incident_id)
+    opened(store)
+
+    assert store.start_revisions(10) == 0
+
+
+def test_alerts_that_join_a_diagnosed_incident_are_diagnosed_after_the_cooldown(store, database):
+    """They are gathered for a while; then a new revision starts."""
+    incident_id = opened(store)
+    completed(store, incident_id)
+    opened(store, alert("Other"))
+    at_once = store.start_revisions(10)
+
+    hasten(database, incident_id)
+
+    assert (at_once, store.start_revisions(10)) == (0, 1)
+    incident = store.get_incident(incident_id)
+    assert (incident.status, incident.revision) == (Status.PENDING, 2)
+
+
+def test_worse_alerts_are_diagnosed_at_once(store):
+    """A higher severity does not wait."""
+    incident_id = opened(store)
+    completed(store, incident_id)
+
+    opened(store, alert("Worse", severity="critical"))
+
+    assert store.start_revisions(10) == 1
+    assert claimed(store, incident_id) is not None
+
+
+def test_alerts_that_join_while_it_is_diagnosed_make_it_due_again(store, database):
+    """Collect had looked already when they came."""
+    incident_id = opened(store)
+    opened(store, alert("Other"))
+    completed(store, incident_id, alert_seq=1)
+
+    hasten(database, incident_id)
+
+    assert store.start_revisions(10) == 1
 
 
 def test_a_running_incident_cannot_be_restarted(store):

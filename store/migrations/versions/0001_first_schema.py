@@ -43,7 +43,7 @@ def upgrade() -> None:
         sa.Column("lease_until", UTCDateTime(), nullable=True),
         sa.Column("lease_owner", sa.String(length=256), nullable=True),
         sa.Column("lease_task", sa.String(length=64), nullable=True),
-        sa.Column("next_attempt_at", UTCDateTime(), nullable=False),
+        sa.Column("next_attempt_at", UTCDateTime(), nullable=True),
         sa.Column("enqueued_at", UTCDateTime(), nullable=True),
         sa.Column("enqueue_count", sa.Integer(), server_default="0", nullable=False),
         sa.Column("last_error", Document, nullable=True),
@@ -53,6 +53,17 @@ def upgrade() -> None:
         "ix_incidents_alert_name", "incidents", ["alert_name", "created_at", "incident_id"]
     )
     op.create_index("ix_incidents_created_at", "incidents", ["created_at", "incident_id"])
+    due_again = sa.text(
+        "status NOT IN ('pending', 'context_collected', 'context_enriched')"
+        " AND next_attempt_at IS NOT NULL"
+    )
+    op.create_index(
+        "ix_incidents_due_again",
+        "incidents",
+        ["next_attempt_at"],
+        postgresql_where=due_again,
+        sqlite_where=due_again,
+    )
     op.create_index(
         "ix_incidents_due",
         "incidents",
