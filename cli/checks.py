@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
@@ -36,8 +37,11 @@ class Finding:
     fix: str = ""
 
 
-Answer = tuple[Level, str]
-Check = Callable[[Settings], Answer]
+Answer = tuple[Level, str] | tuple[Level, str, str]
+"""How it went, what was found, and the way to mend it where the check's usual one does not fit."""
+
+Check = Callable[[Settings], Answer | None]
+"""Returns None when there is nothing to look at."""
 
 
 def run(settings: Settings, names: Collection[str] | None = None) -> Iterator[Finding]:
@@ -49,16 +53,22 @@ def run(settings: Settings, names: Collection[str] | None = None) -> Iterator[Fi
         if names is not None and name not in names:
             continue
         try:
-            level, message = check(settings)
+            answer = check(settings)
         except Exception as error:  # noqa: BLE001 (whatever a part raises is what is wrong with it)
-            level, message = Level.FAIL, f"{type(error).__name__}: {error}"
-        told = fix if level is not Level.OK else ""
+            answer = Level.FAIL, f"{type(error).__name__}: {error}"
+        if answer is None:
+            continue
+        level, message, *own_fix = answer
+        told = "" if level is Level.OK else next(iter(own_fix), fix)
         yield Finding(
             check=name, level=level, message=redact_text(" ".join(message.split())), fix=told
         )
 
 
 def _database(settings: Settings) -> Answer:
+    file = _sqlite_file(settings)
+    if file is not None and not file.exists():  # to connect would make it
+        return Level.FAIL, "no database yet", "`opssage up` or `alembic upgrade head` makes it"
     memory = store.connect(settings.database, settings.folder)
     try:
         memory.ping()
@@ -69,7 +79,15 @@ def _database(settings: Settings) -> Answer:
         memory.close()
 
 
-def _password(settings: Settings) -> Answer:
+def _sqlite_file(settings: Settings) -> Path | None:
+    """Return the file that SQLite keeps the database in; None on PostgreSQL."""
+    url = store.normalise(settings.database.url, settings.folder)
+    return Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
+
+
+def _password(settings: Settings) -> Answer | None:
+    if _sqlite_file(settings) is not None:  # it has none
+        return None
     if settings.database.has_default_password:
         return Level.WARN, "the database has the default password"
     return Level.OK, "not a default one"
@@ -85,6 +103,11 @@ def _broker(settings: Settings) -> Answer:
 
 
 def _worker(settings: Settings) -> Answer:
+    try:
+        with redis.Redis.from_url(settings.broker.url, socket_timeout=_TIMEOUT_SECONDS) as client:
+            client.ping()
+    except (redis.RedisError, ValueError):
+        return Level.WARN, "cannot be told without a broker", "mend the broker first"
     app = engine_room.create(settings, hasty=True)
     names = [name for answer in app.control.ping(timeout=_PING_SECONDS) or [] for name in answer]
     if not names:

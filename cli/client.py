@@ -46,12 +46,11 @@ class Client:
         receipt: dict[str, Any] = self._ask("POST", f"/api/v1/{door}", json=document).json()
         return receipt
 
-    def incidents(self, statuses: Iterable[str], limit: int) -> list[Incident]:
-        """Return the newest incidents, without their documents."""
+    def incidents(self, statuses: Iterable[str], limit: int) -> tuple[list[Incident], bool]:
+        """Return the newest incidents, without their documents, and whether there are more."""
         query = {"status": list(statuses), "limit": limit}
         page = self._ask("GET", "/api/v1/incidents", params=query).json()
-        items: list[Incident] = page["items"]
-        return items
+        return page["items"], page["next_cursor"] is not None
 
     def incident(self, incident_id: str) -> Incident:
         """Return an incident with its documents; an unchanged one costs no body."""
@@ -62,6 +61,11 @@ class Client:
             known = answer.json()
             self._seen[incident_id] = (answer.headers.get("ETag", ""), known)
         return known
+
+    def retry(self, incident_id: str) -> Incident:
+        """Have a failed incident run on, or a completed one diagnosed anew; without documents."""
+        restarted: Incident = self._ask("POST", f"/api/v1/incidents/{incident_id}/retry").json()
+        return restarted
 
     def follow(
         self, incident_ids: Iterable[str], seconds: float, changed: Callable[[Incident], None]

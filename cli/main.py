@@ -17,6 +17,7 @@ _COMMANDS = {
     "incidents": "list incidents, newest first",
     "show": "show an incident and its diagnosis",
     "watch": "follow an incident until it is diagnosed",
+    "retry": "diagnose an incident anew, or run a failed one on",
     "check-config": "say all that is wrong with a configuration",
     "doctor": "check every part and say how to mend it",
 }
@@ -49,7 +50,7 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="opssage")
-@takes("config", "url", "token", "json")
+@takes("config", "data", "url", "token", "json")
 def main() -> None:
     """Take an alert, look at metrics and logs, and answer with a cited diagnosis.
 

@@ -11,6 +11,7 @@ import orjson
 from rich.console import Console
 
 from cli import running
+from cli.exits import CommandError, Exit
 from opssage import settings
 from opssage.settings import Settings
 
@@ -24,6 +25,7 @@ class Options:
     config: Path | None = None
     url: str | None = None
     token: str | None = None
+    data: Path | None = None
     json: bool = False
 
     def settings(self) -> Settings:
@@ -31,10 +33,20 @@ class Options:
         return settings.load(self.config)
 
     def running_settings(self) -> Settings:
-        """Load the settings as an `opssage up` runs with them, when one does beside them."""
+        """Load the settings as an `opssage up` runs with them, when one does beside them.
+
+        Raises CommandError when a data folder was named and none runs on it.
+        """
+        if self.data is not None:
+            return settings.load(self.config, {**os.environ, **self._found_on(self.data)})
         chosen = self.settings()
         beside = running.environment(chosen.folder / "data")
         return settings.load(self.config, {**beside, **os.environ}) if beside else chosen
+
+    def _found_on(self, data: Path) -> dict[str, str]:
+        if found := running.environment(data):
+            return found
+        raise CommandError(f"no `opssage up` of yours is ready on {data}", Exit.UNREACHABLE)
 
     def address(self) -> tuple[str, str | None]:
         """Return where OpsSage answers and the token for it; settings fill in what is not given."""
@@ -51,6 +63,12 @@ _SHARED: dict[str, dict[str, Any]] = {
     },
     "url": {"metavar": "URL", "help": "Where OpsSage answers (default: from the settings)."},
     "token": {"metavar": "TOKEN", "help": "The API token (default: from the settings)."},
+    "data": {
+        "type": click.Path(file_okay=False, path_type=Path),
+        "metavar": "DIR",
+        "help": "The folder `opssage up` keeps its data in (default: data beside the "
+        "configuration).",
+    },
     "json": {"is_flag": True, "help": "Answer in JSON on stdout."},
 }
 
@@ -65,6 +83,17 @@ def takes(*names: str) -> Callable[[F], F]:
         return command
 
     return add
+
+
+def waits(seconds: float) -> Callable[[F], F]:
+    """Add --timeout to a command that waits for a diagnosis; it arrives as `timeout`."""
+    return click.option(
+        "--timeout",
+        default=seconds,
+        show_default=True,
+        type=click.FloatRange(min=0),
+        help="Seconds to wait before giving up with 7.",
+    )
 
 
 def _keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:

@@ -4,6 +4,12 @@ import yaml
 
 from opssage.settings import Settings
 
+_ROUTE = """\
+route:
+  receiver: opssage
+  group_by: [cluster, namespace]  # what fails together in one place is one incident
+"""
+
 
 def block(settings: Settings) -> str:
     """Return the YAML to paste into alertmanager.yml, with the token when one is wanted."""
@@ -13,8 +19,5 @@ def block(settings: Settings) -> str:
     }
     if settings.auth.mode == "token":
         webhook["http_config"] = {"authorization": {"credentials": settings.auth.token}}
-    document = {
-        "route": {"receiver": "opssage"},
-        "receivers": [{"name": "opssage", "webhook_configs": [webhook]}],
-    }
-    return yaml.safe_dump(document, sort_keys=False)
+    receivers = [{"name": "opssage", "webhook_configs": [webhook]}]
+    return _ROUTE + yaml.safe_dump({"receivers": receivers}, sort_keys=False)

@@ -10,6 +10,9 @@ from rich.text import Text
 
 from cli.client import Incident
 from cli.exits import Exit
+from opssage.diagnosis import Verdict
+from opssage.incident import Status
+from opssage.wire import parse_time
 
 _VERDICTS = {
     "fault": ("fault", "bold red"),
@@ -19,6 +22,8 @@ _VERDICTS = {
 _SEVERITY_STYLES = {"critical": "bold red", "error": "red", "warning": "yellow"}
 _LABEL_WIDTH = 12
 _FIRST_STEPS = 3
+_MOST_CAUSES = 3
+_LEAST_CHANCE = 0.01  # below it a number would look more exact than it is
 _CERTAINTY = ((0.8, "high"), (0.5, "medium"), (0.0, "low"))
 
 
@@ -30,10 +35,20 @@ class _Line:
     verbatim: bool = False  #: to be copied, so never broken by us
 
 
-def show(incident: Incident, address: str, console: Console, *, brief: bool = False) -> None:
-    """Print the incident: what is wrong, how sure, why, and what to do; `brief`: at first."""
+def show(
+    incident: Incident,
+    address: str,
+    console: Console,
+    *,
+    brief: bool = False,
+    earlier: bool = False,
+) -> None:
+    """Print the incident: what is wrong, how sure, why, and what to do; `brief`: at first.
+
+    `earlier` marks a diagnosis that knows nothing of the alerts just sent.
+    """
     console.print(title(incident), soft_wrap=True)
-    for line in _lines(incident, address, brief=brief):
+    for line in _lines(incident, address, brief=brief, earlier=earlier):
         label, text = f"  {line.label:<{_LABEL_WIDTH}}", Text(printable(line.text), line.style)
         if line.verbatim or not console.is_terminal:
             console.print(Text.assemble((label, "dim"), text), soft_wrap=True)
@@ -70,20 +85,50 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else " " for char in text)
 
 
-def _lines(incident: Incident, address: str, *, brief: bool) -> Iterator[_Line]:
+def fault(error: Mapping[str, Any]) -> str:
+    """Return what an incident's `last_error` says, without the traceback."""
+    attempts = error.get("attempts")
+    tried = f" (attempts: {attempts})" if attempts else ""
+    return f"{error.get('class', '')}: {error.get('message', '')}{tried}"
+
+
+def _lines(incident: Incident, address: str, *, brief: bool, earlier: bool) -> Iterator[_Line]:
     report = incident.get("diagnostic_report")
+    if earlier and report is not None:
+        yield _Line("Diagnosed", _when(incident), "yellow")
+    if not brief or report is None:
+        yield from _state(incident)
     if report is not None:
-        yield from _verdict(report)
+        yield from _verdict(report, brief=brief)
         yield from _first_steps(report) if brief else _all_steps(report)
-    elif incident["status"] == "failed":
-        error = incident.get("last_error") or {}
-        yield _Line("Failed", f"{error.get('class', '')}: {error.get('message', '')}", "red")
-    else:
-        yield _Line("Status", incident["status"].replace("_", " "))
     yield _Line("Incident", address, verbatim=True)
 
 
-def _verdict(report: Mapping[str, Any]) -> Iterator[_Line]:
+def _when(incident: Incident) -> str:
+    """Return when a diagnosis was made, by the last evidence it could see."""
+    window = (incident.get("primary_context") or {}).get("window") or {}
+    until = f", on evidence until {_moment(window['end'])}" if window else ""
+    return f"before these alerts came{until}"
+
+
+def _state(incident: Incident) -> Iterator[_Line]:
+    resolved_at = incident.get("resolved_at")
+    alerts = f"resolved {_moment(resolved_at)}" if resolved_at else "firing"
+    status = Status(incident["status"])
+    words = (status.value.replace("_", " "), alerts, f"opened {_moment(incident['created_at'])}")
+    yield _Line("Status", " · ".join(words))
+    if error := incident.get("last_error"):
+        failed = status is Status.FAILED
+        yield _Line(
+            "Failed" if failed else "Last error", fault(error), "red" if failed else "yellow"
+        )
+
+
+def _moment(text: str) -> str:
+    return f"{parse_time(text):%Y-%m-%d %H:%M:%SZ}"
+
+
+def _verdict(report: Mapping[str, Any], *, brief: bool) -> Iterator[_Line]:
     verdict, style = _VERDICTS.get(report["verdict"], (report["verdict"], ""))
     score = report["confidence_score"]
     certainty = next(word for least, word in _CERTAINTY if score >= least)
@@ -92,10 +137,25 @@ def _verdict(report: Mapping[str, Any]) -> Iterator[_Line]:
     yield _Line("Root cause", report["root_cause"], "bold")
     if report.get("root_cause_component"):
         yield _Line("Component", report["root_cause_component"])
-    if len(report.get("propagation") or ()) > 1:
-        yield _Line("Spread", " → ".join(report["propagation"]))
+    if len(path := report.get("propagation") or []) > 1:
+        yield _Line("Spread", f"{path[0]}, then {', '.join(path[1:])}")
+    if not brief:
+        yield from _other_causes(report)
     cited = report.get("supporting_evidence") or []
     yield from _list("Evidence", [f"[{item['evidence_id']}] {item['statement']}" for item in cited])
+
+
+def _other_causes(report: Mapping[str, Any]) -> Iterator[_Line]:
+    """Yield the runners-up, or all leads when there is no verdict that rests on the first."""
+    undecided = report["verdict"] == Verdict.INSUFFICIENT_EVIDENCE
+    ranked = report.get("hypotheses") or []
+    others = ranked[0 if undecided else 1 : _MOST_CAUSES]
+    texts = [f"{_chance(each['probability'])}  {each['title']}" for each in others]
+    yield from _list("Possible" if undecided else "Or else", texts)
+
+
+def _chance(probability: float) -> str:
+    return "<1 %" if probability < _LEAST_CHANCE else f"{probability * 100:.0f} %"
 
 
 def _first_steps(report: Mapping[str, Any]) -> Iterator[_Line]:

@@ -13,11 +13,16 @@ from typing import cast
 
 import redis
 
+import store
 from cli import ports
 from cli.child import Command
 from cli.embedded import broker, postgres
-from cli.exits import CommandError
+from cli.exits import CommandError, Exit
 from cli.service import Service
+from opssage import settings
+from opssage.errors import StoreUnavailableError
+from opssage.redaction import redact_text
+from opssage.settings import Settings
 
 _LOOPBACK = "127.0.0.1"
 _NODE = f"up-{os.getpid()}"  # of this run only: the broker remembers the workers of others
@@ -120,6 +125,37 @@ def check_ports(host: str, port: int, flower_port: int) -> None:
                 f"port {number} on {address} is taken: stop what listens there (another "
                 f"`opssage up`?) or choose another with {option}"
             )
+
+
+def check_database(configured: Settings) -> None:
+    """Raise CommandError when the configured database does not answer."""
+    try:
+        memory = store.connect(configured.database, configured.folder)
+        try:
+            memory.ping()
+        finally:
+            memory.close()
+    except (StoreUnavailableError, OSError) as error:
+        raise _silent(configured, "database", "DATABASE_URL", error) from error
+
+
+def check_broker(configured: Settings) -> None:
+    """Raise CommandError when the configured broker does not answer."""
+    try:
+        with redis.Redis.from_url(configured.broker.url, socket_timeout=3) as client:
+            client.ping()
+    except (redis.RedisError, ValueError) as error:
+        raise _silent(configured, "broker", "OPSSAGE_BROKER_URL", error) from error
+
+
+def _silent(configured: Settings, part: str, variable: str, error: Exception) -> CommandError:
+    url = settings.describe(configured)[part]["url"]
+    why = redact_text(" ".join(str(error).split()))
+    return CommandError(
+        f"the {part} at {url} does not answer ({why}): start it, or correct {part}.url, "
+        f"which {variable} sets",
+        Exit.UNREACHABLE,
+    )
 
 
 def _python(env: Mapping[str, str], *module: str) -> Command:

@@ -84,5 +84,5 @@ class Diagnosis:
     engine: str
     engine_version: str
     hypotheses: tuple[Hypothesis, ...] = ()
-    propagation: tuple[str, ...] = ()  #: components from the root to the last victim
+    propagation: tuple[str, ...] = ()  #: the root, then whom it harms, nearest first
     next_checks: tuple[str, ...] = field(default=())

@@ -4,6 +4,7 @@ May import `opssage` only; nobody else imports SQLAlchemy.
 """
 
 from store.claims import Claim, Due
+from store.engine import normalise
 from store.ingest import Receipt, Touched
 from store.queries import IncidentFilter, Position
 from store.store import Store, connect
@@ -17,4 +18,5 @@ __all__ = [
     "Store",
     "Touched",
     "connect",
+    "normalise",
 ]

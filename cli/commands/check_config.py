@@ -1,5 +1,6 @@
 """`opssage check-config`."""
 
+import os
 from pathlib import Path
 
 import click
@@ -39,4 +40,11 @@ def check_config(
     elif show:
         click.echo(yaml.safe_dump(shown, sort_keys=False), nl=False)
     else:
-        messages.print("the configuration is in order")
+        messages.print(_praise(file or options.config), soft_wrap=True)
+
+
+def _praise(named: Path | None) -> str:
+    file = named or Path(os.environ.get("OPSSAGE_CONFIG") or "config.yaml")
+    if file.exists():
+        return f"{file} is in order"
+    return f"there is no {file.absolute()}; the defaults and the environment are in order"

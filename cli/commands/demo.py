@@ -150,8 +150,8 @@ def _diagnosed(client: Client, outage: Recording, source_port: int) -> list[Inci
     served = server.serve(outage, port=source_port, now=now)
     try:
         receipt = client.send(outage.webhook(now, served.url))
-        ids = [incident["incident_id"] for incident in receipt["incidents"]]
-        return progress.follow(client, ids, _DIAGNOSIS_SECONDS, messages)
+        started = progress.known(*receipt["incidents"])
+        return progress.follow(client, started, _DIAGNOSIS_SECONDS, messages)
     finally:
         served.stop()
 

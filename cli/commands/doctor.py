@@ -15,7 +15,7 @@ _STYLES = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "bold red"}
 
 
 @click.command()
-@takes("config", "url", "json")
+@takes("config", "data", "url", "json")
 @pass_options
 @click.pass_context
 def doctor(context: click.Context, options: Options) -> None:

@@ -1,16 +1,16 @@
 """`opssage incidents`."""
 
-from collections.abc import Mapping
-from typing import Any
+from datetime import UTC, datetime
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
-from cli.client import Client
-from cli.options import Options, pass_options, print_json, takes
-from cli.report import printable
+from cli import report
+from cli.client import Client, Incident
+from cli.options import Options, messages, pass_options, print_json, takes
 from opssage.incident import Status
+from opssage.wire import parse_time
 
 _COLUMNS = (
     "incident_id",
@@ -22,8 +22,11 @@ _COLUMNS = (
     "created_at",
     "confidence_score",
     "root_cause",
+    "resolved_at",
 )
-_WHOLE = {"incident_id", "status", "created_at"}  # columns that are useless when cut
+_MOST = 200  # that the API gives at once
+_AGES = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+_AGE_WIDTH = 6
 
 
 @click.command()
@@ -34,29 +37,58 @@ _WHOLE = {"incident_id", "status", "created_at"}  # columns that are useless whe
     type=click.Choice([status.value for status in Status]),
     help="Only incidents of this status; repeat for any of several.",
 )
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 200))
-@takes("config", "url", "token", "json")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, _MOST))
+@takes("config", "data", "url", "token", "json")
 @pass_options
 def incidents(options: Options, statuses: tuple[str, ...], limit: int) -> None:
-    """List incidents, newest first: a table, or tab-separated lines when piped."""
+    """List incidents, newest first: for people, or tab-separated lines when piped."""
     with Client(*options.address()) as client:
-        found = client.incidents(statuses, limit)
+        found, more = client.incidents(statuses, limit)
+    console = Console(highlight=False)
     if options.json:
         print_json(found)
-        return
-    console = Console(highlight=False)
-    if not console.is_terminal:
+    elif console.is_terminal:
+        now = datetime.now(UTC)
+        for incident in found:
+            show(incident, now, console)
+    else:
         for incident in found:
             click.echo("\t".join(_row(incident)))
-        return
-    table = Table(box=None)
-    for column in _COLUMNS:
-        table.add_column(column.removesuffix("_score"), no_wrap=column in _WHOLE)
-    for incident in found:
-        table.add_row(*_row(incident))
-    console.print(table)
+    if more:
+        messages.print(
+            f"there are older ones: --limit shows up to {_MOST}, --status narrows the list"
+        )
 
 
-def _row(incident: Mapping[str, Any]) -> list[str]:
+def show(incident: Incident, now: datetime, console: Console) -> None:
+    """Print an incident on up to three lines, each cut at the width of the console."""
+    words = [incident["status"].replace("_", " ")]
+    if incident.get("resolved_at"):
+        words.append("resolved")
+    if incident.get("confidence_score") is not None:
+        words.append(f"confidence {incident['confidence_score']:.2f}")
+    found = incident.get("root_cause") or ""
+    if incident["status"] == Status.FAILED and incident.get("last_error"):
+        found = report.fault(incident["last_error"])
+    age = (now - parse_time(incident["created_at"])).total_seconds()
+    console.print(
+        Text.assemble(f"{_age(age):<{_AGE_WIDTH}}", report.title(incident)),
+        no_wrap=True,
+        overflow="ellipsis",
+    )
+    for line, style in ((f"{incident['incident_id']}  {'  '.join(words)}", "dim"), (found, "")):
+        if line:
+            text = Text(" " * _AGE_WIDTH + report.printable(line), style)
+            console.print(text, no_wrap=True, overflow="ellipsis")
+
+
+def _age(seconds: float) -> str:
+    size, unit = next(((size, unit) for size, unit in _AGES if seconds >= size), _AGES[-1])
+    return f"{max(int(seconds // size), 0)}{unit}"
+
+
+def _row(incident: Incident) -> list[str]:
     cells = ("" if incident.get(name) is None else incident[name] for name in _COLUMNS)
-    return [printable(f"{cell:.2f}" if isinstance(cell, float) else str(cell)) for cell in cells]
+    return [
+        report.printable(f"{cell:.2f}" if isinstance(cell, float) else str(cell)) for cell in cells
+    ]

@@ -10,20 +10,15 @@ from rich.console import Console
 from cli import progress, report
 from cli.client import Client
 from cli.exits import CommandError, Exit
-from cli.options import Options, messages, pass_options, print_json, takes
+from cli.options import Options, messages, pass_options, print_json, takes, waits
+from opssage.incident import Status
 
 
 @click.command()
 @click.argument("file", type=click.File("rb"))
 @click.option("--wait", is_flag=True, help="Wait for the diagnosis and show it.")
-@click.option(
-    "--timeout",
-    default=120.0,
-    show_default=True,
-    type=click.FloatRange(min=0),
-    help="Seconds to wait before giving up with 7.",
-)
-@takes("config", "url", "token", "json")
+@waits(120.0)
+@takes("config", "data", "url", "token", "json")
 @pass_options
 @click.pass_context
 def send(
@@ -36,18 +31,20 @@ def send(
     document = _read(file)
     with Client(*options.address()) as client:
         receipt = client.send(document)
-        _tell(receipt)
-        ids = [incident["incident_id"] for incident in receipt["incidents"]]
+        started = progress.known(*receipt["incidents"])
+        over = {key: status for key, status in started.items() if status.is_terminal}
+        _tell(receipt, over)
         if not wait:
             _print_receipt(receipt, client, as_json=options.json)
             return
-        found = progress.follow(client, ids, timeout, messages)
+        found = progress.follow(client, started, timeout, messages)
         if options.json:
             print_json(found)
         else:
             for incident in found:
-                address = client.page_of(incident["incident_id"])
-                report.show(incident, address, Console(highlight=False))
+                key = incident["incident_id"]
+                console = Console(highlight=False)
+                report.show(incident, client.page_of(key), console, earlier=key in over)
     context.exit(report.outcome(*found))
 
 
@@ -65,13 +62,21 @@ def _read(file: IO[bytes]) -> Mapping[str, Any]:
     return document
 
 
-def _tell(receipt: Mapping[str, Any]) -> None:
+def _tell(receipt: Mapping[str, Any], over: Mapping[str, Status]) -> None:
     for reject in receipt["rejected"]:
         messages.print(f"alert {reject['index']} rejected: {reject['reason']}", markup=False)
     if not receipt["incidents"]:
         if receipt["rejected"]:
             raise CommandError("no alert was taken")
         messages.print("taken, and no incident was opened")
+    for key, status in over.items():
+        how = "given up" if status is Status.FAILED else "diagnosed"
+        anew = "runs it on" if status is Status.FAILED else "diagnoses it anew"
+        messages.print(
+            f"joined incident {key}, which was {how} before these alerts came; "
+            f"`opssage retry {key}` {anew} at once",
+            soft_wrap=True,
+        )
 
 
 def _print_receipt(receipt: Mapping[str, Any], client: Client, *, as_json: bool) -> None:

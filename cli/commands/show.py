@@ -10,7 +10,7 @@ from cli.options import Options, pass_options, print_json, takes
 
 @click.command()
 @click.argument("incident_id")
-@takes("config", "url", "token", "json")
+@takes("config", "data", "url", "token", "json")
 @pass_options
 @click.pass_context
 def show(context: click.Context, options: Options, incident_id: str) -> None:

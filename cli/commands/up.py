@@ -21,17 +21,10 @@ _BROKER_VARIABLE = "OPSSAGE_BROKER_URL"
 @click.command()
 @click.option("--port", type=_PORT, help="Port of the API (default: web.port of the settings).")
 @click.option("--flower-port", type=_PORT, default=5555, show_default=True, help="Port of Flower.")
-@click.option(
-    "--data",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of the database and the broker (default: data beside the configuration).",
-)
 @click.option("--postgres", is_flag=True, help="Bring PostgreSQL along instead of SQLite.")
-@takes("config")
+@takes("config", "data")
 @pass_options
-def up(
-    options: Options, port: int | None, flower_port: int, data: Path | None, *, postgres: bool
-) -> None:
+def up(options: Options, port: int | None, flower_port: int, *, postgres: bool) -> None:
     """Run the whole service in the foreground until Ctrl-C.
 
     Brings along what is not configured: a broker, and a database in the data folder.
@@ -39,7 +32,7 @@ def up(
     configured = options.settings()
     web = replace(configured.web, port=port or configured.web.port)
     configured = replace(configured, web=web)
-    folder = (data or configured.folder / "data").absolute()
+    folder = (options.data or configured.folder / "data").absolute()
     stack.check_ports(web.host, web.port, flower_port)
     with running.claimed(folder):
         own_broker = not names_a_broker(configured, options.config)
@@ -49,6 +42,10 @@ def up(
             env=_environment(options, configured),
         )
         effective = _effective(options, plan)
+        if configured.database.url is not None:
+            stack.check_database(effective)
+        if not own_broker:
+            stack.check_broker(effective)
         asyncio.run(_run(plan, effective))
 
 

@@ -43,6 +43,38 @@ def test_doctor_accepts_another_password():
     assert (finding.level, finding.fix) == (Level.OK, "")
 
 
+@pytest.mark.parametrize("url", [None, "sqlite:///other.db"])
+def test_doctor_asks_for_no_password_on_sqlite(url):
+    """A file has none."""
+    settings = Settings(folder=Path(), database=DatabaseSettings(url=url))
+
+    assert list(checks.run(settings, ["password"])) == []
+
+
+def test_doctor_makes_no_database(tmp_path):
+    """On a fresh clone there is none, and the way to one is told."""
+    (finding,) = checks.run(Settings(folder=tmp_path), ["database"])
+
+    assert (finding.level, finding.message) == (Level.FAIL, "no database yet")
+    assert finding.fix == "`opssage up` or `alembic upgrade head` makes it"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_doctor_finds_the_tables_up_to_date(migrated):
+    """Nothing to mend."""
+    finding = found("database", database=DatabaseSettings(url=f"sqlite:///{migrated}"))
+
+    assert (finding.level, finding.fix) == (Level.OK, "")
+
+
+def test_doctor_cannot_tell_a_worker_without_a_broker():
+    """The worker may be well: it is the broker that is to be mended."""
+    finding = found("worker", broker=BrokerSettings(url="redis://127.0.0.1:1/0"))
+
+    assert (finding.level, finding.message) == (Level.WARN, "cannot be told without a broker")
+    assert finding.fix == "mend the broker first"
+
+
 @pytest.mark.parametrize(
     ("host", "mode", "level"),
     [

@@ -1,6 +1,12 @@
+import io
 import json
+from datetime import UTC, datetime
 
 import pytest
+from rich.console import Console
+
+from cli import running
+from cli.commands.incidents import show
 
 ID = "019a0000-0000-7000-8000-000000000001"
 
@@ -45,6 +51,45 @@ def test_incidents_leaves_out_what_could_steer_a_terminal(opssage, httpserver, i
     assert result.stdout.split("\t")[3] == "A [2J B"
 
 
+def test_incidents_are_readable_on_80_columns(incident):
+    """Age, name, severity and place; the whole id and how it stands; the cause, cut."""
+    console = Console(file=io.StringIO(), width=80)
+    now = datetime(2026, 11, 23, 5, 30, tzinfo=UTC)
+    cause = "The database of checkout refuses the password that its secret has held since Monday"
+
+    show(incident(root_cause=cause, resolved_at="2026-11-23T04:00:00Z"), now, console)
+
+    assert console.file.getvalue().splitlines() == [
+        "2h    PodCrashLooping  critical  shop/checkout",
+        f"      {ID}  completed  resolved  confidence 0.86",
+        f"      {cause[:73]}…",
+    ]
+
+
+def test_incidents_tell_why_one_was_given_up(incident):
+    """The error stands where the cause would."""
+    console = Console(file=io.StringIO(), width=80)
+    error = {"class": "KeyError", "message": "'window'", "attempts": 5}
+    failed = incident(status="failed", root_cause=None, confidence_score=None, last_error=error)
+
+    show(failed, datetime(2026, 11, 23, 3, 0, 9, tzinfo=UTC), console)
+
+    _, *lines = console.file.getvalue().splitlines()
+    assert lines == [f"      {ID}  failed", "      KeyError: 'window' (attempts: 5)"]
+
+
+@pytest.mark.parametrize(("cursor", "hinted"), [("older", True), (None, False)])
+def test_incidents_hints_at_older_ones(opssage, httpserver, incident, cursor, hinted):
+    """A list that was cut says so, on stderr."""
+    httpserver.expect_request("/api/v1/incidents").respond_with_json(
+        {"items": [incident()], "next_cursor": cursor}
+    )
+
+    result = opssage("incidents", "--url", httpserver.url_for(""))
+
+    assert ("there are older ones: --limit" in result.stderr) is hinted
+
+
 def test_show_prints_the_diagnosis_for_a_person(opssage, httpserver, incident):
     """Verdict, cause, evidence and steps, one a line."""
     httpserver.expect_request(f"/api/v1/incidents/{ID}").respond_with_json(incident())
@@ -54,16 +99,79 @@ def test_show_prints_the_diagnosis_for_a_person(opssage, httpserver, incident):
     assert result.exit_code == 0, result.output
     assert result.stdout.splitlines() == [
         "PodCrashLooping  critical  shop/checkout",
+        "  Status      completed · firing · opened 2026-11-23 03:00:00Z",
         "  Verdict     fault · configuration · confidence 0.86 (high)",
         "  Root cause  The database of checkout refuses its password",
         "  Component   service/checkout",
-        "  Spread      service/checkout → service/web",
+        "  Spread      service/checkout, then service/web",
         "  Evidence    [E3] 12 log lines say access denied",
         "  Do now      1. Correct the secret (risk: low)",
         "                 $ kubectl edit secret checkout",
         "                 then: the pods become ready",
         f"  Incident    {httpserver.url_for(f'/api/v1/incidents/{ID}')}",
     ]
+
+
+def test_show_orders_the_spread_by_distance_from_the_root(opssage, httpserver, incident):
+    """The victims are a list: one does not pass the trouble on to the next."""
+    path = ["node/worker-2", "service/search-api", "service/catalog-api", "service/web"]
+    httpserver.expect_request(f"/api/v1/incidents/{ID}").respond_with_json(
+        incident(report={"propagation": path})
+    )
+
+    said = opssage("show", ID, "--url", httpserver.url_for("")).stdout
+
+    assert (
+        "  Spread      node/worker-2, then service/search-api, service/catalog-api, service/web\n"
+        in said
+    )
+
+
+@pytest.mark.parametrize(
+    ("verdict", "lines"),
+    [
+        ("fault", ["Or else     8 %  A wrong limit", "            <1 %  Something else"]),
+        (
+            "insufficient_evidence",
+            [
+                "Possible    91 %  A wrong password",
+                "            8 %  A wrong limit",
+                "            <1 %  Something else",
+            ],
+        ),
+    ],
+)
+def test_show_names_the_other_causes(opssage, httpserver, incident, verdict, lines):
+    """The runners-up to a verdict; all leads where there is none."""
+    causes = (("A wrong password", 0.91), ("A wrong limit", 0.084), ("Something else", 0.0023))
+    ranked = [{"title": title, "probability": chance} for title, chance in causes]
+    httpserver.expect_request(f"/api/v1/incidents/{ID}").respond_with_json(
+        incident(report={"verdict": verdict, "hypotheses": ranked})
+    )
+
+    said = opssage("show", ID, "--url", httpserver.url_for("")).stdout
+
+    assert "".join(f"  {line}\n" for line in lines) in said
+
+
+def test_show_tells_why_an_incident_does_not_move(opssage, httpserver, incident):
+    """The error of the last attempt, how many there were, and what became of the alerts."""
+    stuck = incident(
+        status="context_collected",
+        diagnostic_report=None,
+        resolved_at="2026-11-23T03:20:00.000000Z",
+        last_error={"class": "OSError", "message": "no runbooks", "attempts": 2},
+    )
+    httpserver.expect_request(f"/api/v1/incidents/{ID}").respond_with_json(stuck)
+
+    result = opssage("show", ID, "--url", httpserver.url_for(""))
+
+    _, status, error, _ = result.stdout.splitlines()
+    assert status == (
+        "  Status      context collected · resolved 2026-11-23 03:20:00Z"
+        " · opened 2026-11-23 03:00:00Z"
+    )
+    assert error == "  Last error  OSError: no runbooks (attempts: 2)"
 
 
 def test_show_tells_why_an_investigation_failed(opssage, httpserver, incident):
@@ -99,6 +207,56 @@ def test_watch_follows_to_the_end(opssage, httpserver, incident):
         "diagnosed",
     ]
     assert "Root cause" in result.stdout
+
+
+def test_watch_has_no_steps_to_tell_of_a_diagnosed_incident(opssage, httpserver, incident):
+    """They happened before anybody watched."""
+    httpserver.expect_request(f"/api/v1/incidents/{ID}").respond_with_json(incident())
+
+    result = opssage("watch", ID, "--url", httpserver.url_for(""))
+
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "Root cause" in result.stdout
+
+
+def test_retry_starts_an_incident_anew(opssage, httpserver, incident):
+    """Id, status and address, as `send` tells them."""
+    httpserver.expect_request(f"/api/v1/incidents/{ID}/retry", method="POST").respond_with_json(
+        incident(status="pending", diagnostic_report=None), 202
+    )
+
+    result = opssage("retry", ID, "--url", httpserver.url_for(""))
+
+    assert result.exit_code == 0, result.output
+    assert result.stdout == f"{ID}\tpending\t{httpserver.url_for(f'/api/v1/incidents/{ID}')}\n"
+
+
+def test_retry_wait_shows_the_diagnosis(opssage, httpserver, incident):
+    """The code is that of the diagnosis."""
+    httpserver.expect_request(f"/api/v1/incidents/{ID}/retry", method="POST").respond_with_json(
+        incident(status="pending", diagnostic_report=None), 202
+    )
+    httpserver.expect_request(f"/api/v1/incidents/{ID}").respond_with_json(
+        incident(report={"verdict": "insufficient_evidence"})
+    )
+
+    result = opssage("retry", ID, "--wait", "--url", httpserver.url_for(""))
+
+    assert result.exit_code == 10
+    assert result.stderr.startswith("accepted ")
+    assert "not enough evidence" in result.stdout
+
+
+def test_retry_says_why_it_cannot(opssage, httpserver):
+    """An incident that is being worked on is left alone."""
+    why = f"incident {ID} is still being worked on; wait for it"
+    httpserver.expect_request(f"/api/v1/incidents/{ID}/retry", method="POST").respond_with_json(
+        {"title": "Conflict", "detail": why}, 409, content_type="application/problem+json"
+    )
+
+    result = opssage("retry", ID, "--url", httpserver.url_for(""))
+
+    assert (result.exit_code, result.stderr) == (1, f"Error: Conflict (409): {why}\n")
 
 
 @pytest.mark.parametrize(("status", "code"), [(401, 6), (403, 6), (404, 5), (503, 4), (500, 1)])
@@ -138,3 +296,26 @@ def test_the_address_comes_from_the_settings(opssage, httpserver, tmp_path):
     result = opssage("incidents")
 
     assert result.exit_code == 0, result.output
+
+
+def test_the_address_comes_from_the_stack_on_a_data_folder(opssage, httpserver, tmp_path):
+    """`up --data DIR` is found with `--data DIR`, whatever the environment says."""
+    httpserver.expect_request("/api/v1/incidents").respond_with_json(
+        {"items": [], "next_cursor": None}
+    )
+    data = tmp_path / "elsewhere"
+
+    with running.claimed(data):
+        running.announce(data, {"OPSSAGE_PUBLIC_URL": httpserver.url_for("").rstrip("/")})
+        env = {"OPSSAGE_PUBLIC_URL": "http://127.0.0.1:1"}
+        result = opssage("incidents", "--data", data, env=env)
+
+    assert result.exit_code == 0, result.output
+
+
+def test_a_data_folder_without_a_stack_is_told(opssage, tmp_path):
+    """Nothing else is asked instead."""
+    result = opssage("incidents", "--data", tmp_path)
+
+    assert result.exit_code == 4
+    assert f"no `opssage up` of yours is ready on {tmp_path}" in result.stderr

@@ -9,8 +9,9 @@ def test_help_names_every_command_and_the_exit_codes():
     """One page tells what there is."""
     said = CliRunner().invoke(main, ["--help"]).stdout
 
-    for name in ["up", "demo", "send", "incidents", "show", "watch", "check-config", "doctor"]:
+    for name in ("up", "demo", "send", "incidents", "show", "watch", "retry", "check-config"):
         assert f"\n  {name} " in said
+    assert "\n  doctor " in said
     assert "Exit codes" in said
 
 
@@ -57,12 +58,28 @@ def test_check_config_shows_settings_without_secrets(opssage, tmp_path):
     assert "sesame" not in result.stdout
 
 
-def test_check_config_says_that_all_is_well(opssage):
-    """Nothing on stdout, a word on stderr."""
+def test_check_config_names_the_file_that_is_in_order(opssage, tmp_path):
+    """Nothing on stdout, a word on stderr, whichever way the file was chosen."""
+    (tmp_path / "config.yaml").write_text("{}")
+    (tmp_path / "other.yaml").write_text("{}")
+
+    for result, name in (
+        (opssage("check-config"), "config.yaml"),
+        (opssage("check-config", "other.yaml"), "other.yaml"),
+        (opssage("check-config", env={"OPSSAGE_CONFIG": "other.yaml"}), "other.yaml"),
+    ):
+        assert (result.exit_code, result.stdout) == (0, "")
+        assert result.stderr == f"{name} is in order\n"
+
+
+def test_check_config_says_when_there_is_no_file(opssage, tmp_path):
+    """What was looked at are the defaults."""
     result = opssage("check-config")
 
-    assert (result.exit_code, result.stdout) == (0, "")
-    assert result.stderr == "the configuration is in order\n"
+    assert result.exit_code == 0
+    assert result.stderr == (
+        f"there is no {tmp_path}/config.yaml; the defaults and the environment are in order\n"
+    )
 
 
 def test_a_faulty_configuration_stops_every_command(opssage, tmp_path):

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import yaml
@@ -5,13 +6,15 @@ import yaml
 from cli import receiver
 from opssage.settings import AuthSettings, Settings, WebSettings
 
+ROOT = Path(__file__).parents[3]
+
 
 def test_receiver_block_is_what_alertmanager_reads():
     """Route and receiver, resolved alerts included."""
     settings = Settings(folder=Path(), web=WebSettings(port=8001))
 
     assert yaml.safe_load(receiver.block(settings)) == {
-        "route": {"receiver": "opssage"},
+        "route": {"receiver": "opssage", "group_by": ["cluster", "namespace"]},
         "receivers": [
             {
                 "name": "opssage",
@@ -24,6 +27,16 @@ def test_receiver_block_is_what_alertmanager_reads():
             }
         ],
     }
+
+
+def test_receiver_block_routes_as_the_documents_do():
+    """README.md and the example file group alerts as `opssage up` says."""
+    printed = yaml.safe_load(receiver.block(Settings(folder=Path())))
+    (shown,) = re.findall(r"```yaml\n(route:.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    example = yaml.safe_load((ROOT / "deploy" / "alertmanager" / "receiver.yml").read_text())
+
+    assert yaml.safe_load(shown) == printed
+    assert example["route"].items() >= printed["route"].items()
 
 
 def test_receiver_block_carries_the_token_when_one_is_wanted():

@@ -92,6 +92,54 @@ def test_send_wait_tells_an_inconclusive_diagnosis_by_its_code(send, httpserver,
     assert send(PLAIN, "--wait").exit_code == 10
 
 
+def test_send_wait_tells_only_steps_that_happen_meanwhile(send, httpserver, incident):
+    """Alerts that join a running incident find some of its steps done."""
+    collected = {"incident_id": ID, "status": "context_collected"}
+    httpserver.expect_request("/api/v1/alerts").respond_with_json(
+        receipt(incidents=[collected]), 202
+    )
+    httpserver.expect_request(f"/api/v1/incidents/{ID}").respond_with_json(incident())
+
+    said = send(PLAIN, "--wait").stderr.splitlines()
+
+    assert [line.split("  ")[0] for line in said] == [
+        "evidence collected",
+        "knowledge added",
+        "diagnosed",
+    ]
+
+
+def test_send_wait_marks_a_diagnosis_made_before_the_alerts_came(send, httpserver, incident):
+    """An old verdict does not pass for one of these alerts; the way to a fresh one is told."""
+    over = {"incident_id": ID, "status": "completed"}
+    httpserver.expect_request("/api/v1/alerts").respond_with_json(receipt(incidents=[over]), 202)
+    window = {"end": "2026-11-23T03:02:00.000000Z"}
+    httpserver.expect_request(f"/api/v1/incidents/{ID}").respond_with_json(
+        incident(primary_context={"window": window})
+    )
+
+    result = send(PLAIN, "--wait")
+
+    assert result.stderr == (
+        f"joined incident {ID}, which was diagnosed before these alerts came; "
+        f"`opssage retry {ID}` diagnoses it anew at once\n"
+    )
+    assert result.stdout.splitlines()[1] == (
+        "  Diagnosed   before these alerts came, on evidence until 2026-11-23 03:02:00Z"
+    )
+
+
+def test_send_tells_that_the_incident_was_given_up(send, httpserver):
+    """A failed incident takes the alerts, and can be run on without waiting."""
+    over = {"incident_id": ID, "status": "failed"}
+    httpserver.expect_request("/api/v1/alerts").respond_with_json(receipt(incidents=[over]), 202)
+
+    said = send(PLAIN).stderr
+
+    assert "was given up before these alerts came" in said
+    assert f"`opssage retry {ID}` runs it on at once" in said
+
+
 def test_send_wait_gives_up_after_the_timeout(send, httpserver, incident):
     """A script sees 7, and the message says how far it came."""
     httpserver.expect_request("/api/v1/alerts").respond_with_json(receipt(), 202)

@@ -56,6 +56,25 @@ def test_up_refuses_a_folder_in_use(opssage, tmp_path, free):
 
 
 @pytest.mark.parametrize(
+    ("variable", "url", "part"),
+    [
+        ("DATABASE_URL", "postgresql://ada:lovelace@127.0.0.1:1/opssage", "database"),
+        ("OPSSAGE_BROKER_URL", "redis://:lovelace@127.0.0.1:1/0", "broker"),
+    ],
+)
+def test_up_asks_configured_servers_before_it_starts(opssage, free, variable, url, part):
+    """One line says which does not answer, where, and what sets it; passwords stay hidden."""
+    result = opssage("up", *free, env={variable: url})
+
+    (said,) = result.stderr.splitlines()
+    assert result.exit_code == 4
+    assert said.startswith(f"Error: the {part} at {url.split(':')[0]}://")
+    assert "127.0.0.1:1/" in said
+    assert f"{part}.url, which {variable} sets" in said
+    assert "lovelace" not in said
+
+
+@pytest.mark.parametrize(
     ("written", "variable", "named"),
     [
         ("{}", None, False),
