@@ -17,7 +17,7 @@ class Case:
     evidence: tuple[Evidence, ...]  #: in an order that depends on content, not on arrival
     names: Names
     onset: datetime
-    questions: tuple[str, ...]  #: queries that were answered, with data or without
+    unanswered: tuple[str, ...]  #: queries that failed
     calls: Mapping[str, tuple[str, ...]]  #: caller → called components, as enrich knows them
     nodes: Mapping[str, tuple[str, ...]]  #: component → the nodes its pods run on
 
@@ -31,8 +31,8 @@ class Case:
             evidence=evidence,
             names=names,
             onset=context.window.onset,
-            questions=tuple(
-                sorted({each.query for each in context.sources if each.status in {"ok", "empty"}})
+            unanswered=tuple(
+                sorted({each.query for each in context.sources if each.status == "failed"})
             ),
             calls={
                 names.workload(caller): tuple(sorted(names.workload(each) for each in called))

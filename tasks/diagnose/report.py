@@ -1,10 +1,9 @@
 """The report: the decision in words, every statement with its evidence."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from opssage.diagnosis import (
-    Action,
     Citation,
     Diagnosis,
     Finding,
@@ -14,9 +13,11 @@ from opssage.diagnosis import (
 )
 from opssage.evidence import PrimaryContext
 from opssage.knowledge import EnhancedContext
+from tasks.diagnose.component import kind_of
 from tasks.diagnose.coverage import Gap
 from tasks.diagnose.hypotheses import Weighed, rest_of
-from tasks.diagnose.knowledge import known_actions, known_checks
+from tasks.diagnose.knowledge import known_actions, known_checks, suggestions
+from tasks.diagnose.objects import Objects
 from tasks.diagnose.scene import Scene
 from tasks.diagnose.signals.alert import INCIDENT
 from tasks.diagnose.signals.finding import deviates
@@ -30,6 +31,7 @@ from tasks.diagnose.wording import (
     filled,
     first_filled,
     for_people,
+    looks,
     names_of,
     plain,
 )
@@ -60,6 +62,7 @@ class Material:
     ranked: Sequence[Weighed]  #: most probable first
     gaps: Sequence[Gap]
     decision: Decision
+    objects: Mapping[str, Objects]  #: component → what runs it
 
     @property
     def found(self) -> Weighed | None:
@@ -82,13 +85,13 @@ def write(material: Material) -> Diagnosis:
         root_cause=_root_cause(material),
         confidence_score=decision.confidence,
         reasoning_steps=tuple(_reasoning(material)),
-        supporting_evidence=_citations(best.supports) if best else (),
+        supporting_evidence=_citations(best.supports, material.context) if best else (),
         recommended_remediation=_remediation(material),
         category="unknown" if best is None or undecided else best.cause.category,
         root_cause_component=found.component if found else None,
         engine=ENGINE,
         engine_version=ENGINE_VERSION,
-        hypotheses=_hypotheses(material.ranked),
+        hypotheses=_hypotheses(material),
         propagation=material.path,
         next_checks=tuple(dict.fromkeys(_next_checks(material)))[:_MOST_CHECKS],
     )
@@ -175,7 +178,7 @@ def _conclusion(material: Material) -> Iterator[str]:
     best = material.decision.best
     if best is None:
         return
-    ids = [each.evidence_id for each in _citations(best.supports)]
+    ids = [one for each in best.supports for one in each.finding.evidence_ids[:_MOST_IDS]]
     yield cited(
         f"Of {len(material.ranked)} hypotheses the most probable is: {_title(best)} "
         f"({chance(best.probability)}); {chance(rest_of(material.ranked))} is left for causes "
@@ -193,7 +196,8 @@ def _conclusion(material: Material) -> Iterator[str]:
         )
 
 
-def _hypotheses(ranked: Sequence[Weighed]) -> tuple[Hypothesis, ...]:
+def _hypotheses(material: Material) -> tuple[Hypothesis, ...]:
+    ranked, context = material.ranked, material.context
     told = [
         Hypothesis(
             cause=each.cause.name,
@@ -201,8 +205,8 @@ def _hypotheses(ranked: Sequence[Weighed]) -> tuple[Hypothesis, ...]:
             title=_title(each),
             category=each.cause.category,
             probability=round(each.probability, 4),
-            supports=_citations(each.supports),
-            refutes=_citations(each.refutes),
+            supports=_citations(each.supports, context),
+            refutes=_citations(each.refutes, context),
         )
         for each in ranked[:_MOST_HYPOTHESES]
     ]
@@ -216,22 +220,32 @@ def _hypotheses(ranked: Sequence[Weighed]) -> tuple[Hypothesis, ...]:
     return tuple(sorted([*told, rest], key=lambda each: -each.probability))
 
 
-def _citations(factors: Iterable[Factor]) -> tuple[Citation, ...]:
-    cited_ones = (
-        Citation(evidence_id=evidence_id, statement=each.statement)
-        for each in factors
-        for evidence_id in each.finding.evidence_ids[:_MOST_IDS]
+def _citations(factors: Iterable[Factor], context: PrimaryContext) -> tuple[Citation, ...]:
+    """Return a citation for each piece of evidence, with no more than that piece shows."""
+    summaries = {item.evidence_id: item.summary for item in context.evidence_collected}
+    return tuple(
+        dict.fromkeys(
+            Citation(
+                evidence_id=evidence_id,
+                statement=summaries[evidence_id] if place else each.statement,
+            )
+            for each in factors
+            for place, evidence_id in enumerate(each.finding.evidence_ids[:_MOST_IDS])
+        )
     )
-    return tuple(dict.fromkeys(cited_ones))
 
 
 def _remediation(material: Material) -> Remediation:
-    known = tuple(known_actions(material.enhanced))
+    """Return what to do; without a fault nothing may be changed, only looked at."""
     best = material.decision.best
-    if best is None or material.decision.verdict is Verdict.INSUFFICIENT_EVIDENCE:
-        return Remediation(short_term_actions=known)
+    if best is None:
+        return Remediation()
     names = _names(material, best)
-    now: tuple[Action, ...] = tuple(filled(best.cause.now, names))
+    now = tuple(filled(best.cause.now, names))
+    if material.decision.verdict is Verdict.INSUFFICIENT_EVIDENCE:
+        worth = best.probability >= _WORTH_A_LEAD
+        return Remediation(short_term_actions=tuple(each for each in now if worth and looks(each)))
+    known = known_actions(material.enhanced, now, _places(names)) if material.found else ()
     return Remediation(
         short_term_actions=(*now, *known),
         long_term_actions=tuple(filled(best.cause.later, names)),
@@ -239,8 +253,22 @@ def _remediation(material: Material) -> Remediation:
 
 
 def _names(material: Material, each: Weighed) -> dict[str, str]:
-    namespace = material.context.affected_components.namespace or ""
-    return {"namespace": namespace, **names_of(each.component, each.details)}
+    """Return the names commands may use; the component's own evidence knows its place best."""
+    named = names_of(each.component, each.details)
+    objects = material.objects.get(each.component, Objects())
+    incident = material.context.affected_components.namespace or ""
+    own = objects.names(named.pop("pod", ""))
+    return {"namespace": incident, **named, **own}
+
+
+def _places(names: Mapping[str, str]) -> dict[str, str]:
+    """Return what the placeholders of runbooks stand for: on a node, the pod that burdens it."""
+    if kind_of(names["component"]) == "node":
+        keys = ("hog_namespace", "hog", "hog_deployment", "node")
+    else:
+        keys = ("namespace", "pod", "deployment", "")
+    placeholders = ("NAMESPACE", "POD", "NAME", "NODE")
+    return {word: names.get(key, "") for word, key in zip(placeholders, keys, strict=True)}
 
 
 def _checks(each: Weighed) -> list[str]:
@@ -254,4 +282,6 @@ def _next_checks(material: Material) -> Iterator[str]:
             yield from _checks(each)
     for gap in material.gaps:
         yield gap.next_check
+    if material.decision.verdict is Verdict.INSUFFICIENT_EVIDENCE:
+        yield from suggestions(material.enhanced)
     yield from known_checks(material.enhanced)

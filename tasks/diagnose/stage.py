@@ -10,6 +10,7 @@ from tasks.diagnose.citations import check_citations
 from tasks.diagnose.coverage import gaps
 from tasks.diagnose.findings import find
 from tasks.diagnose.hypotheses import weigh
+from tasks.diagnose.objects import objects_behind
 from tasks.diagnose.report import Material, write
 from tasks.diagnose.scene import Scene
 from tasks.diagnose.verdict import decide
@@ -35,6 +36,7 @@ def diagnose(
             scene=scene,
             ranked=ranked,
             gaps=unseen,
+            objects=objects_behind(case, context.affected_components.namespace or ""),
             decision=decide(ranked, scene, unseen, min_confidence=settings.min_confidence),
         )
     )

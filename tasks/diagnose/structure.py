@@ -19,6 +19,7 @@ _SAME_TIME = 60.0
 """Seconds. Onsets are read off samples a scrape and a rate window apart."""
 _MUCH_LATER = 300.0
 _MOST_VICTIMS = 2
+_MOST_ALERTS = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,11 +48,12 @@ def explained_alerts(scene: Scene, component: str) -> Iterator[Factor]:
             finding=each,
         )
     elsewhere = [each for each in alerts if each.component != component]
-    if elsewhere and not missed:
+    told = () if missed else elsewhere[:_MOST_ALERTS]
+    for each in told:
         yield Factor(
-            weight=log(SLIGHT),
-            statement=f"explains all {len(alerts)} alerts, such as: {elsewhere[0].statement}",
-            finding=elsewhere[0],
+            weight=log(SLIGHT) / len(told),
+            statement=f"explains that {each.statement}",
+            finding=each,
         )
 
 

@@ -10,13 +10,19 @@ from tasks.diagnose.component import kind_of, label_of
 
 _NAME = re.compile(r"\{(\w+)\}")
 _CERTAIN = 0.01
+_OBJECTS = frozenset({"pod", "deployment", "hog", "hog_deployment"})
+"""What a command acts on: without these names it would act on something that is not there."""
+_PLACEHOLDER = re.compile(
+    r"(?:(?:(?<=deployment[/ ])|(?<=deploy[/ ]))NAME|(?<![\w$<{%.-])(?:NAMESPACE|POD|NODE))"
+    r"(?![\w>}%=-])"
+)
 _SAFE = re.compile(r"[A-Za-z0-9][\w.:/@-]*")
 
 
 def names_of(component: str, details: Mapping[str, str]) -> dict[str, str]:
     """Return everything a text about a component may name."""
     name = label_of(component)
-    places = {"node": name} if kind_of(component) == "node" else {"workload": name}
+    places = {"node": name} if kind_of(component) == "node" else {}
     return {**details, **places, "component": component, "name": name}
 
 
@@ -34,9 +40,27 @@ def for_people(template: str, names: Mapping[str, str]) -> str:
 
 
 def for_shell(template: str, names: Mapping[str, str]) -> str:
-    """Fill a command in; a name a shell could misread stays a placeholder."""
-    safe = {name: text for name, text in names.items() if _SAFE.fullmatch(text)}
-    return for_people(template, safe)
+    """Fill a command in; a name a shell could misread stays a placeholder.
+
+    Of several lines the first whose objects are all known is taken, else the last.
+    """
+    safe = _safe(names)
+    lines = template.split("\n")
+    known = (line for line in lines if _OBJECTS & set(_NAME.findall(line)) <= set(safe))
+    return for_people(next(known, lines[-1]), safe)
+
+
+def with_places(text: str, places: Mapping[str, str]) -> str:
+    """Put names in the place of `NAMESPACE`, `POD`, `NODE` and `deployment/NAME`.
+
+    Runbooks write commands with these words; one whose name is not known or not safe stays.
+    """
+    safe = _safe(places)
+    return _PLACEHOLDER.sub(lambda match: safe.get(match[0], match[0]), text)
+
+
+def _safe(names: Mapping[str, str]) -> dict[str, str]:
+    return {name: text for name, text in names.items() if _SAFE.fullmatch(text)}
 
 
 def filled(actions: Sequence[Action], names: Mapping[str, str]) -> Iterator[Action]:
@@ -49,6 +73,11 @@ def filled(actions: Sequence[Action], names: Mapping[str, str]) -> Iterator[Acti
                 command=for_shell(each.command, names),
                 verify=for_shell(each.verify, names),
             )
+
+
+def looks(action: Action) -> bool:
+    """Tell whether an action of the catalogue only looks: whatever changes something has a risk."""
+    return action.risk == "low"
 
 
 def clock(moment: datetime) -> str:

@@ -1,6 +1,13 @@
 """Causes in configuration, images and start commands."""
 
 from opssage.diagnosis import Action
+from tasks.diagnose.catalogue.commands import (
+    RESTART,
+    ROLLOUT_STATUS,
+    SPECIFICATION,
+    first_of,
+    on_deployment,
+)
 from tasks.diagnose.cause import (
     ACCUSATIONS,
     BROKEN,
@@ -24,8 +31,8 @@ from tasks.diagnose.scene import Where
 ROLL_BACK = Action(
     action="Roll {name} back to what ran before the {change}",
     risk="medium",
-    command="kubectl -n {namespace} rollout undo deployment/{workload}",
-    verify="kubectl -n {namespace} rollout status deployment/{workload}",
+    command=on_deployment("rollout undo deployment/{deployment}"),
+    verify=ROLLOUT_STATUS,
 )
 _AFTER_A_CHANGE = either(Fact.CHANGE, POSITIVE, "change.rollout_before_onset")
 
@@ -51,14 +58,16 @@ CONFIGURATION = (
         now=(
             Action(
                 action="Compare the value the container gets with what the application expects",
-                command="kubectl -n {namespace} set env deployment/{workload} --list",
+                command=first_of(
+                    "set env deployment/{deployment} --list", "set env pod/{pod} --list", "get pods"
+                ),
                 verify="the value parses as its type: URL with scheme, number, boolean",
             ),
             Action(
                 action="Correct the value in its ConfigMap, Secret or manifest and restart {name}",
                 risk="medium",
-                command="kubectl -n {namespace} rollout restart deployment/{workload}",
-                verify="kubectl -n {namespace} rollout status deployment/{workload}",
+                command=RESTART,
+                verify=ROLLOUT_STATUS,
             ),
             ROLL_BACK,
         ),
@@ -104,8 +113,8 @@ CONFIGURATION = (
             Action(
                 action="Create the missing object or key and restart {name}",
                 risk="medium",
-                command="kubectl -n {namespace} rollout restart deployment/{workload}",
-                verify="kubectl -n {namespace} rollout status deployment/{workload}",
+                command=RESTART,
+                verify=ROLLOUT_STATUS,
             ),
             ROLL_BACK,
         ),
@@ -134,7 +143,7 @@ CONFIGURATION = (
         now=(
             Action(
                 action="Compare command, arguments and image architecture with the image",
-                command="kubectl -n {namespace} get deployment {workload} -o yaml",
+                command=SPECIFICATION,
                 verify="the command exists in the image and is built for the node's architecture",
             ),
             ROLL_BACK,
@@ -158,7 +167,7 @@ CONFIGURATION = (
             Action(
                 action="Find the two processes that claim the port: containers of one pod, or "
                 "hostPort and hostNetwork pods of one node",
-                command="kubectl -n {namespace} get deployment {workload} -o yaml",
+                command=SPECIFICATION,
                 verify="each port of the pod is claimed once",
             ),
             ROLL_BACK,
@@ -185,7 +194,7 @@ CONFIGURATION = (
         now=(
             Action(
                 action="Check that image name and tag exist and that the pull secret is valid",
-                command="kubectl -n {namespace} describe pod -l app={workload}",
+                command=first_of("describe pod {pod}", "get pods"),
                 verify="the event says manifest unknown (tag), unauthorized (secret) or timeout",
             ),
             ROLL_BACK,

@@ -1,6 +1,7 @@
 """Causes in certificates, keys, credentials and rights."""
 
 from opssage.diagnosis import Action
+from tasks.diagnose.catalogue.commands import RESTART, ROLLOUT_STATUS
 from tasks.diagnose.catalogue.configuration import ROLL_BACK
 from tasks.diagnose.cause import (
     HARM,
@@ -142,8 +143,8 @@ CREDENTIALS = (
             Action(
                 action="Put the valid credentials in place and restart {name}",
                 risk="medium",
-                command="kubectl -n {namespace} rollout restart deployment/{workload}",
-                verify="kubectl -n {namespace} rollout status deployment/{workload}",
+                command=RESTART,
+                verify=ROLLOUT_STATUS,
             ),
         ),
         later=(Action(action="Restart consumers when a secret rotates, with an overlap of both"),),
@@ -169,7 +170,7 @@ CREDENTIALS = (
             Action(
                 action="Ask what the service account may do",
                 command="kubectl -n {namespace} auth can-i --list "
-                "--as system:serviceaccount:{namespace}:{workload}",
+                "--as system:serviceaccount:{namespace}:<service-account>",
                 verify="the refused verb and resource are missing from the list",
             ),
             Action(

@@ -1,6 +1,7 @@
 """Causes in what a service calls: other services, databases, names, limits of others."""
 
 from opssage.diagnosis import Action
+from tasks.diagnose.catalogue.commands import RESTART, first_of
 from tasks.diagnose.cause import (
     HARM,
     OCCASIONAL,
@@ -50,7 +51,7 @@ DEPENDENCY = (
             Action(
                 action="Restart or scale {name} if it is down",
                 risk="medium",
-                command="kubectl -n {namespace} rollout restart deployment/{workload}",
+                command=RESTART,
                 verify="a connection from the caller succeeds",
             ),
         ),
@@ -79,7 +80,11 @@ DEPENDENCY = (
         now=(
             Action(
                 action="Resolve the name from a pod of {name}",
-                command="kubectl -n {namespace} exec deployment/{workload} -- nslookup {host}",
+                command=first_of(
+                    "exec deployment/{deployment} -- nslookup {host}",
+                    "exec {pod} -- nslookup {host}",
+                    "get pods",
+                ),
                 verify="the name resolves",
             ),
             Action(
@@ -200,7 +205,7 @@ DEPENDENCY = (
             Action(
                 action="Restart {name} if connections are held by no running request",
                 risk="medium",
-                command="kubectl -n {namespace} rollout restart deployment/{workload}",
+                command=RESTART,
                 verify="the pool's use falls",
             ),
         ),

@@ -1,6 +1,7 @@
 """Causes in memory, CPU, disks and other limits."""
 
 from opssage.diagnosis import Action
+from tasks.diagnose.catalogue.commands import RESTART, first_of, on_deployment
 from tasks.diagnose.cause import (
     CRASHING,
     OCCASIONAL,
@@ -20,10 +21,12 @@ _SLOW = ("metric.latency_rise", "metric.error_ratio_rise", "log.timeout")
 _LIMITS = Action(
     action="Set requests and limits of {name} from what it uses in normal operation",
     risk="medium",
-    command="kubectl -n {namespace} set resources deployment/{workload} "
-    "--requests=<requests> --limits=<limits>",
+    command=on_deployment(
+        "set resources deployment/{deployment} --requests=<requests> --limits=<limits>"
+    ),
     verify="kubectl -n {namespace} top pod",
 )
+_PODS_OF_NODE = "kubectl get pods -A -o wide --field-selector spec.nodeName={node}"
 _DRAIN = Action(
     action="Keep new pods away from the node while it recovers",
     risk="medium",
@@ -49,8 +52,9 @@ RESOURCE = (
             Action(
                 action="Raise the memory limit of {name} to what it needs",
                 risk="medium",
-                command="kubectl -n {namespace} set resources deployment/{workload} "
-                "--limits=memory=<limit>",
+                command=on_deployment(
+                    "set resources deployment/{deployment} --limits=memory=<limit>"
+                ),
                 verify="kubectl -n {namespace} top pod; no new OOMKilled",
             ),
         ),
@@ -79,7 +83,7 @@ RESOURCE = (
             Action(
                 action="Restart {name} to win time",
                 risk="medium",
-                command="kubectl -n {namespace} rollout restart deployment/{workload}",
+                command=RESTART,
                 verify="kubectl -n {namespace} top pod",
             ),
         ),
@@ -102,9 +106,9 @@ RESOURCE = (
         ),
         now=(
             Action(
-                action="Find the pods that use most and move or limit them",
-                command="kubectl top pod -A --sort-by=memory --field-selector spec.nodeName={node}",
-                verify="kubectl describe node {node} shows no MemoryPressure",
+                action="Find the pods of the node that use most memory",
+                command=f"{_PODS_OF_NODE} && kubectl top pods -A --sort-by=memory",
+                verify="the pods to limit or to move are known",
             ),
             _DRAIN,
         ),
@@ -131,15 +135,22 @@ RESOURCE = (
         ),
         now=(
             Action(
-                action="Limit or move pod {hog}, which takes the largest share",
+                action="See what pod {hog} runs and who owns it: it takes the largest share",
+                command="kubectl -n {hog_namespace} describe pod {hog}",
+                verify="`Controlled By` names a Deployment, a Job or another owner to act on",
+            ),
+            Action(
+                action="Limit, move or stop pod {hog} by way of its owner",
                 risk="medium",
-                command="kubectl -n <namespace> set resources deployment/{hog_workload} "
-                "--limits=cpu=<limit>",
+                command="kubectl -n {hog_namespace} set resources deployment/{hog_deployment} "
+                "--limits=cpu=<limit>\n"
+                "kubectl -n {hog_namespace} get pod {hog} "
+                "-o jsonpath='{.metadata.ownerReferences}'",
                 verify="CPU use of {node} falls below 80%",
             ),
             Action(
                 action="List the pods of the node by CPU use",
-                command="kubectl top pod -A --sort-by=cpu --field-selector spec.nodeName={node}",
+                command=f"{_PODS_OF_NODE} && kubectl top pods -A --sort-by=cpu",
                 verify="no pod uses more than the others together",
             ),
             _DRAIN,
@@ -190,7 +201,7 @@ RESOURCE = (
             Action(
                 action="Profile {name} while it is busy, then restart it to win time",
                 risk="medium",
-                command="kubectl -n {namespace} rollout restart deployment/{workload}",
+                command=RESTART,
                 verify="kubectl -n {namespace} top pod",
             ),
             _LIMITS,
@@ -235,9 +246,11 @@ RESOURCE = (
         ),
         now=(
             Action(
-                action="See which file system of the pod is full and free space on it",
-                command="kubectl -n {namespace} exec deployment/{workload} -- df -h",
-                verify="writes succeed",
+                action="See which file system of the pod is full",
+                command=first_of(
+                    "exec deployment/{deployment} -- df -h", "exec {pod} -- df -h", "get pods"
+                ),
+                verify="one file system has no space or no inodes left",
             ),
         ),
         later=(Action(action="Limit ephemeral storage and rotate logs"),),
@@ -285,7 +298,7 @@ RESOURCE = (
             Action(
                 action="Count the open handles, then restart {name} to win time",
                 risk="medium",
-                command="kubectl -n {namespace} rollout restart deployment/{workload}",
+                command=RESTART,
                 verify="the error no longer appears in the log",
             ),
         ),

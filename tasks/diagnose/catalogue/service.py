@@ -1,6 +1,7 @@
 """Causes inside a service: its code, its load, or something the evidence does not show."""
 
 from opssage.diagnosis import Action
+from tasks.diagnose.catalogue.commands import LOGS, on_deployment
 from tasks.diagnose.catalogue.configuration import ROLL_BACK
 from tasks.diagnose.cause import (
     ACCUSATIONS,
@@ -47,7 +48,7 @@ SERVICE = (
         now=(
             Action(
                 action="Read the stack trace and find the input that triggers it",
-                command="kubectl -n {namespace} logs deployment/{workload} --since=1h",
+                command=LOGS,
                 verify="the same input fails again in a test",
             ),
         ),
@@ -72,7 +73,7 @@ SERVICE = (
             Action(
                 action="Scale {name} out",
                 risk="medium",
-                command="kubectl -n {namespace} scale deployment/{workload} --replicas=<replicas>",
+                command=on_deployment("scale deployment/{deployment} --replicas=<replicas>"),
                 verify="latency and errors return to normal",
             ),
             Action(action="Limit the rate of the clients that send most", risk="medium"),
@@ -98,7 +99,7 @@ SERVICE = (
         now=(
             Action(
                 action="Read the log of {name} around onset",
-                command="kubectl -n {namespace} logs deployment/{workload} --since=1h",
+                command=LOGS,
                 verify="the first error names its reason",
             ),
             ROLL_BACK,

@@ -34,7 +34,8 @@ def alerts(case: Case) -> Iterator[Finding]:
         labels = item.data.get("labels") or {}
         if component is None:
             continue
-        about = case.names.called(next(iter(called_by(labels)), ""))
+        called = case.names.called(next(iter(called_by(labels)), ""))
+        about = called if called != component else None
         name = labels.get("alertname", "an alert")
         complains = f" and names {label_of(about)}" if about else ""
         starts_at = item.data.get("starts_at")
@@ -46,7 +47,7 @@ def alerts(case: Case) -> Iterator[Finding]:
             f"{label_of(component)}{complains}",
             [item],
             onset_at=starts_at if isinstance(starts_at, datetime) else time_of(starts_at),
-            about=about if about != component else None,
+            about=about,
         )
 
 

@@ -34,12 +34,11 @@ def _change(item: Evidence, component: str, onset: datetime) -> Finding:
     strength = 1 - ramp(lead, _AT_ONCE, _TOO_LONG_AGO) if before else 1.0
     versions = [str(item.data[key]) for key in ("from", "to") if item.data.get(key)]
     what = " ".join([str(item.data.get("change") or "change"), " → ".join(versions)]).strip()
-    when = f"{max(lead, 0):.0f} s before" if before else f"{-lead:.0f} s after"
     return finding(
         "change.rollout_before_onset" if before else "change.rollout_after_onset",
         component,
         strength,
-        f"{what} of {label_of(component)} at {at:%H:%M:%SZ}, {when} the trouble began",
+        f"{what} of {label_of(component)} at {at:%H:%M:%SZ}, {_when(lead)} the trouble began",
         [item],
         onset_at=at,
         details={
@@ -48,6 +47,12 @@ def _change(item: Evidence, component: str, onset: datetime) -> Finding:
             "lead": f"{max(lead, 0):.0f}",
         },
     )
+
+
+def _when(lead: float) -> str:
+    if lead < -_SLACK:
+        return f"{-lead:.0f} s after"
+    return f"{lead:.0f} s before" if round(lead) > 0 else "as"
 
 
 def _onset(case: Case, found: Sequence[Finding], component: str) -> datetime:

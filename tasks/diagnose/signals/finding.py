@@ -37,7 +37,10 @@ def finding(
     about: str | None = None,
     details: Mapping[str, str] | None = None,
 ) -> Finding:
-    """Return a finding that cites `items`; the first one's places are among its details."""
+    """Return a finding that cites `items`; the first one's places are among its details.
+
+    The first shows what the statement says, the others with it; their ids keep that order.
+    """
     cited = tuple(items)
     subject = subject_of(cited[0])
     places = {key: subject[key] for key in _PLACES if subject.get(key)}
@@ -46,7 +49,7 @@ def finding(
         component=component,
         strength=round(strength, 4),
         statement=statement,
-        evidence_ids=in_order(item.evidence_id for item in cited),
+        evidence_ids=tuple(dict.fromkeys(item.evidence_id for item in cited if item.evidence_id)),
         onset_at=onset_at,
         about=about,
         details={**places, **(details or {})},
@@ -96,12 +99,13 @@ def in_order(ids: Iterable[str]) -> tuple[str, ...]:
 def _one_of(alike: list[Finding]) -> Finding:
     best, *others = sorted(alike, key=lambda each: (-each.strength, each.statement))
     onsets = [each.onset_at for each in alike if each.onset_at]
+    rest = [one for each in others for one in each.evidence_ids]
     return Finding(
         signal=best.signal,
         component=best.component,
         strength=best.strength,
         statement=f"{best.statement} (and {len(others)} more alike)" if others else best.statement,
-        evidence_ids=in_order(one for each in (best, *others) for one in each.evidence_ids),
+        evidence_ids=tuple(dict.fromkeys((*best.evidence_ids, *in_order(rest)))),
         onset_at=min(onsets, default=None),
         about=best.about,
         details=best.details,

@@ -7,6 +7,7 @@ from opssage.diagnosis import Finding
 from opssage.evidence import Evidence
 from tasks.diagnose.case import Case
 from tasks.diagnose.component import label_of
+from tasks.diagnose.objects import deployment_in
 from tasks.diagnose.signals.finding import finding
 from tasks.diagnose.signals.reading import Reading, quantity, ramp, read
 
@@ -57,8 +58,6 @@ def near_limits(case: Case) -> Iterator[Finding]:
 
 def node_hogs(case: Case) -> Iterator[Finding]:
     """Find pods that take a dominating share of a busy node's CPU, and whether they are limited."""
-    limited = {_pod(item) for item in case.metrics("cpu_limit")}
-    asked = bool(limited) or any("resource_limits" in query for query in case.questions)
     for node_item in case.metrics("node_cpu"):
         node, busy = case.names.node(node_item.subject), read(node_item, case.onset)
         if node is None or busy is None or busy.level < _BUSY_NODE:
@@ -67,20 +66,37 @@ def node_hogs(case: Case) -> Iterator[Finding]:
             use for use in _uses(case, "cpu_usage") if case.names.node(use.item.subject) == node
         ]
         for use in uses:
-            hog = _hog(use, uses, node, node_item)
+            hog = _hog(use, uses, node)
             yield hog
-            if asked and use.pod not in limited and hog.strength > 0:
-                yield finding(
-                    "metric.no_cpu_limit",
-                    use.component,
-                    1.0,
-                    f"no CPU limit was found for {use.pod}",
-                    [use.item],
-                    details={"unlimited": use.pod},
-                )
+            if hog.strength > 0:
+                yield from _unlimited(case, use)
 
 
-def _hog(use: _Use, uses: list[_Use], node: str, node_item: Evidence) -> Finding:
+def _unlimited(case: Case, use: _Use) -> Iterator[Finding]:
+    """Find a pod without a CPU limit, where the limit of another shows that limits are read.
+
+    An empty answer alone shows nothing: limits may not be scraped at all.
+    """
+    limits = {_pod(item): item for item in case.metrics("cpu_limit")}
+    asked = not any("resource_limits" in query for query in case.unanswered)
+    if asked and limits and use.pod not in limits:
+        other = min(limits, key=lambda pod: (not _beside(limits[pod], use.item), pod))
+        yield finding(
+            "metric.no_cpu_limit",
+            use.component,
+            1.0,
+            f"no CPU limit was found for {use.pod}, though limits are read here, "
+            f"such as that of {other}",
+            [limits[other]],
+            details={"unlimited": use.pod},
+        )
+
+
+def _beside(one: Evidence, other: Evidence) -> bool:
+    return one.subject.get("node") == other.subject.get("node")
+
+
+def _hog(use: _Use, uses: list[_Use], node: str) -> Finding:
     """Return the finding; of strength 0 when the pod's share is not dominating."""
     share = use.reading.level / (sum(each.reading.level for each in uses) or 1.0)
     strength = 0.4 + 0.6 * ramp(share, _SHARE, _DOMINATING_SHARE) if share >= _SHARE else 0.0
@@ -89,16 +105,21 @@ def _hog(use: _Use, uses: list[_Use], node: str, node_item: Evidence) -> Finding
         strength *= _ALONE
     if base is not None and use.reading.level < base * _GREW:
         strength *= _AS_BEFORE
-    grew = f", {quantity(base, 'cores')} before" if base is not None else ""
+    grew = f" ({quantity(base, 'cores')} before)" if base is not None else ""
+    place = f"the pods seen on {label_of(node)} use"
     return finding(
         "metric.cpu_hog",
         use.component,
         strength,
-        f"{use.pod} uses {quantity(use.reading.level, 'cores')}{grew}: {share * 100:.3g}% of what "
-        f"the pods read on node {label_of(node)} use",
-        [use.item, node_item],
+        f"{use.pod} uses {quantity(use.reading.level, 'cores')}{grew}, {share:.0%} of the CPU that "
+        f"{place}",
+        [use.item],
         onset_at=use.reading.onset_at,
-        details={"hog": use.pod, "hog_workload": label_of(use.component)},
+        details={
+            "hog": use.pod,
+            "hog_namespace": use.item.subject.get("namespace", ""),
+            "hog_deployment": deployment_in(use.item) or "",
+        },
     )
 
 

@@ -12,6 +12,7 @@ from unit.diagnose.evidence_factory import (
     log,
     metric,
     rollout,
+    service,
 )
 
 from opssage.diagnosis import Citation, Verdict
@@ -176,6 +177,24 @@ def test_citation_inside_a_sentence_is_checked_too():
 
     with pytest.raises(CitationError, match="E98"):
         check_citations(report, context(*EVIDENCE))
+
+
+def test_statement_of_several_series_is_cited_once():
+    """The first shows the statement; each of the others is cited with what it shows itself."""
+    evidence = [
+        WEB,
+        *(metric("restarts", {**service("web"), "pod": name}, 0, 3) for name in ("a", "b")),
+        log("web", "panic: boom"),
+    ]
+
+    cited = [
+        each for each in diagnosed(*evidence).supporting_evidence if each.evidence_id in "E2E3"
+    ]
+
+    assert [each.statement for each in cited] == [
+        "number of restarts of web rose from 0 to 3 (and 1 more alike)",
+        "restarts 0 then 3",
+    ]
 
 
 def test_verdict_without_evidence_is_refused():

@@ -19,8 +19,8 @@ from unit.diagnose.evidence_factory import (
     service,
 )
 
-from opssage.diagnosis import Verdict
-from opssage.evidence import EvidenceCollected
+from opssage.diagnosis import Diagnosis, Verdict
+from opssage.evidence import EvidenceCollected, SourceStatus
 from opssage.knowledge import EnhancedContext
 from opssage.settings import DiagnoseSettings
 from opssage.wire import canonical, to_json
@@ -192,12 +192,50 @@ def test_removing_cited_evidence_lowers_the_answer(index):
     assert part.confidence_score <= whole.confidence_score
 
 
-def test_unanswered_questions_about_limits_are_not_read_as_no_limits():
-    """A missing limit counts only when the limits could be asked for."""
-    silent = [replace(each, query="") for each in ALL_ANSWERED]
+def test_empty_answer_about_limits_is_not_read_as_no_limits():
+    """Where no pod's limit was seen they may not be scraped; the hog is still named."""
     evidence = [each for each in SHAPES["node"] if each.data.get("signal") != "cpu_limit"]
 
-    report = diagnosed(*evidence, sources=silent)
+    report = diagnosed(*evidence)
+
+    assert f"exhausted by pod {pod('reports')['pod']};" in report.root_cause
+    assert "no CPU limit" not in " ".join([*report.reasoning_steps, *_shown(report)])
+
+
+def test_failed_question_about_limits_is_not_read_as_no_limit():
+    """The limit of the heavy pod may be in the answer that did not come."""
+    failed = replace(ALL_ANSWERED[1], status=SourceStatus.FAILED)
+
+    report = diagnosed(*SHAPES["node"], sources=[*ALL_ANSWERED, failed])
 
     assert "without a CPU limit" not in report.root_cause
-    assert "exhausted by pod reports" in report.root_cause
+
+
+def test_missing_limit_cites_a_limit_that_was_read():
+    """That a pod has none is shown by the limit of another one, not by its CPU use."""
+    report = diagnosed(*SHAPES["node"])
+
+    (cited,) = [each for each in report.supporting_evidence if "no CPU limit" in each.statement]
+    limit = next(
+        each
+        for each in context(*SHAPES["node"]).evidence_collected
+        if each.evidence_id == cited.evidence_id
+    )
+    assert limit.data["signal"] == "cpu_limit"
+    assert limit.subject["pod"] in cited.statement
+
+
+def test_use_of_a_hog_is_told_once_and_of_its_own_evidence():
+    """The node's CPU does not show what one of its pods uses."""
+    report = diagnosed(*SHAPES["node"])
+
+    (told,) = [each for each in report.supporting_evidence if "cores" in each.statement]
+    assert told.evidence_id == "E6"
+    assert told.statement == (
+        f"{pod('reports')['pod']} uses 6.8 cores (0.3 cores before), "
+        "93% of the CPU that the pods seen on node-7 use"
+    )
+
+
+def _shown(report: Diagnosis) -> list[str]:
+    return [each.statement for each in report.supporting_evidence]

@@ -95,6 +95,22 @@ def test_fault_that_explains_none_of_the_alerts_is_less_probable():
     )
 
 
+def test_each_alert_elsewhere_that_is_explained_is_cited():
+    """Of several alerts each one is shown by its own evidence."""
+    names = ("front", "side")
+    evidence = [alert("A", service=name) for name in names]
+
+    report = diagnosed(
+        *evidence, errors("back"), log("back", "panic: boom"), calls=dict.fromkeys(names, ("back",))
+    )
+
+    explained = [each for each in report.supporting_evidence if "explains" in each.statement]
+    assert [(each.evidence_id, each.statement) for each in explained] == [
+        ("E1", "explains that alert A is firing for front"),
+        ("E2", "explains that alert A is firing for side"),
+    ]
+
+
 def test_suffering_callers_speak_for_the_service_they_call():
     """A fault that its callers feel is more probable than one that nobody else notices."""
     failing = [alert("A", service="back"), errors("back"), log("back", "panic: boom")]

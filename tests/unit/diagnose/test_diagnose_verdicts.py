@@ -117,6 +117,14 @@ def test_rollout_before_onset_supports_a_regression():
     assert "120 s after the rollout" in report.root_cause
 
 
+def test_rollout_at_the_onset_is_told_as_such():
+    """A change in the very second of the trouble is not told as 0 s before it."""
+    report = diagnosed(WEB, errors("web"), rollout("web", before_onset=0))
+
+    (change,) = [each for each in report.supporting_evidence if "rollout" in each.statement]
+    assert change.statement.endswith(", as the trouble began")
+
+
 def test_rollout_after_onset_does_not_support_a_regression():
     """A change that came when the errors were there already is no cause of them."""
     report = diagnosed(WEB, errors("web"), rollout("web", before_onset=-180))

@@ -52,7 +52,7 @@ def test_enrich_finds_runbook_precedents_and_actions(crash_loop, past_incident):
     assert found.failure_patterns == (
         "configuration: 2 of 2 similar incidents, last on 2026-11-19",
     )
-    assert found.known_remediation_actions[0].startswith("Low risk: correct the setting")
+    assert found.known_remediation_actions[0].startswith("Medium risk: correct the setting")
     assert found.known_remediation_actions[-1] == "Restore the Secret"
 
 
