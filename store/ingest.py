@@ -20,10 +20,12 @@ from store.tables import alerts, incidents, ingest_rejects
 _KEY_BYTES = 256  # an index entry holds 2,704 bytes on PostgreSQL
 _NAME_CHARS = 512
 _WORD_CHARS = 64
-_ALERT_LOCKS = 1024  # PostgreSQL's lock table is small, and shared by all sessions
+_ALERT_LOCKS = 4096  # PostgreSQL's lock table holds 6,400 by default, for all sessions together
 
 AlertKey = tuple[str, datetime]
 """Fingerprint and start: with the sender, the identity of an alert."""
+
+AlertRow = Row[*tuple[Any, ...]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,29 +87,21 @@ class _Target:
 class _Known:
     """What the database knows of a request's alerts, and of the incidents they may belong to."""
 
-    rows: dict[AlertKey, Row[*tuple[Any, ...]]]
+    rows: dict[AlertKey, AlertRow]
+    firing: dict[str, AlertRow]  #: by fingerprint: the rows that fire in an open incident
     targets: dict[UUID, _Target]
     home: _Target | None  #: the open incident of the group
     previous_id: UUID | None  #: the resolved one before it
 
-    def row_of(self, alert: Alert) -> Row[*tuple[Any, ...]] | None:
+    def row_of(self, alert: Alert) -> AlertRow | None:
         """Return the row that is this alert.
 
         `startsAt` may move while an alert fires, so one that fires in an open incident is found by
         its fingerprint alone.
         """
-        return self._firing().get(alert.fingerprint) or self.rows.get(
+        return self.firing.get(alert.fingerprint) or self.rows.get(
             (alert.fingerprint, alert.starts_at)
         )
-
-    def _firing(self) -> dict[str, Row[*tuple[Any, ...]]]:
-        return {
-            fingerprint: row
-            for (fingerprint, _), row in self.rows.items()
-            if row.status == AlertStatus.FIRING
-            and row.incident_id is not None
-            and self.targets[row.incident_id].is_open
-        }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -149,7 +143,7 @@ def _place(alert: Alert, known: _Known) -> _Placed:
     )
 
 
-def _place_known(alert: Alert, row: Row[*tuple[Any, ...]], known: _Known) -> _Placed:
+def _place_known(alert: Alert, row: AlertRow, known: _Known) -> _Placed:
     """Take an alert again: a repeat, its end, or its return."""
     target = known.targets[row.incident_id] if row.incident_id else None
     is_news = target is not None and row.status != alert.status
@@ -223,11 +217,17 @@ def _known(connection: Connection, group: AlertGroup) -> _Known:
     targets = _locked_targets(connection, sorted(ids)) if ids else {}
     of_group = targets.get(newest) if newest else None
     is_home = of_group is not None and of_group.is_open
+    known = [  # an incident may have been deleted meanwhile, and its alerts with it
+        row for row in rows if row.incident_id is None or row.incident_id in targets
+    ]
     return _Known(
-        rows={
-            (row.fingerprint, row.starts_at): row
-            for row in rows
-            if row.incident_id is None or row.incident_id in targets  # or deleted meanwhile
+        rows={(row.fingerprint, row.starts_at): row for row in known},
+        firing={
+            row.fingerprint: row
+            for row in known
+            if row.status == AlertStatus.FIRING
+            and row.incident_id is not None
+            and targets[row.incident_id].is_open
         },
         targets=targets,
         home=of_group if is_home else None,
