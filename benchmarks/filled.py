@@ -1,0 +1,83 @@
+"""A database filled with many incidents at once: realistic in spread and size, made by SQL."""
+
+from time import perf_counter
+
+import measured
+import psycopg2
+import servers
+
+DAYS = 90
+"""The incidents lie this many days back at most, in the order of their ids."""
+
+# Few values take most rows, as in life: 97 % are completed, half are warnings, and the first of
+# 40 namespaces holds a sixth of all rows.
+_FILL = f"""
+INSERT INTO incidents (
+    incident_id, status, created_at, updated_at, next_attempt_at, alert_input, diagnostic_report,
+    alert_name, severity, namespace, service, root_cause, confidence_score,
+    sender, receiver, group_key, priority)
+SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7'
+            || substr(md5(i::text), 1, 3) || '8' || substr(md5(i::text), 4, 15))::uuid,
+       status, at, at, at,
+       jsonb_build_object('alert_name', alert_name, 'severity', severity, 'timestamp', at,
+           'labels', jsonb_build_object('alertname', alert_name, 'namespace', namespace,
+               'service', service, 'severity', severity, 'pod', service || '-' || md5(i::text)),
+           'annotations', jsonb_build_object('summary', alert_name || ' on ' || service,
+               'runbook_url', 'https://runbooks.example.com/' || alert_name)),
+       CASE status WHEN 'completed' THEN
+           jsonb_build_object('verdict', verdict, 'root_cause', alert_name || ' of ' || service,
+               'category', 'saturation', 'reasoning_steps', jsonb_build_array(
+                   md5(i || 'a'), md5(i || 'b'), md5(i || 'c'), md5(i || 'd'), md5(i || 'e')),
+               'recommended_remediation', jsonb_build_object('short_term_actions',
+                   jsonb_build_array(jsonb_build_object('action', 'roll ' || service || ' back'))))
+       END,
+       alert_name, severity, namespace, service,
+       CASE status WHEN 'completed' THEN alert_name || ' of ' || service END,
+       CASE status WHEN 'completed' THEN 0.5 + random() / 2 END,
+       'default', 'opssage', md5(i::text), 2
+FROM (
+    SELECT i,
+        now() - make_interval(secs => {DAYS * 86400.0} * (1 - i / %(rows)s::float)) AS at,
+        CASE WHEN a < 0.97 THEN 'completed' WHEN a < 0.99 THEN 'failed'
+             WHEN a < 0.997 THEN 'pending' WHEN a < 0.999 THEN 'context_collected'
+             ELSE 'context_enriched' END AS status,
+        CASE WHEN b < 0.5 THEN 'warning' WHEN b < 0.8 THEN 'info' WHEN b < 0.9 THEN 'critical'
+             WHEN b < 0.95 THEN 'error' ELSE 'none' END AS severity,
+        'team-' || floor(40 * c * c) AS namespace,
+        'service-' || floor(300 * d * d) AS service,
+        'Alert' || floor(200 * e * e) AS alert_name,
+        CASE WHEN b < 0.6 THEN 'fault' ELSE 'insufficient_evidence' END AS verdict
+    FROM (
+        SELECT i, random() AS a, random() AS b, random() AS c, random() AS d, random() AS e
+        FROM generate_series(1, %(rows)s) AS i
+    ) AS dice
+) AS incident
+"""
+_INDEXES = """
+SELECT indexname, indexdef FROM pg_indexes
+WHERE tablename = 'incidents' AND indexname NOT LIKE 'pk_%'
+"""
+
+
+def database(server_url: str, name: str, rows: int) -> str:
+    """Make a database with so many incidents; returns its URL. A million takes a minute or two."""
+    started = perf_counter()
+    url = servers.database(server_url, name)
+    connection = psycopg2.connect(url)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = off")
+        cursor.execute("SET maintenance_work_mem = '256MB'")
+        cursor.execute("SELECT setseed(0.42)")
+        cursor.execute(_INDEXES)
+        indexes = cursor.fetchall()
+        # an index is made much faster over rows that are there than row by row
+        for index, _ in indexes:
+            cursor.execute(f"DROP INDEX {index}")
+        cursor.execute(_FILL, {"rows": rows})
+        for _, definition in indexes:
+            cursor.execute(definition)
+        cursor.execute("VACUUM ANALYZE incidents")
+    connection.close()
+    measured.tell(f"filled {rows} incidents in {perf_counter() - started:.0f} s")
+    return url
