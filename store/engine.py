@@ -1,6 +1,8 @@
 """From DATABASE_URL to an engine whose transactions mean the same on both databases."""
 
+import sqlite3
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 import orjson
@@ -14,6 +16,7 @@ BEGIN_OPTION = "sqlite_begin"
 """Execution option: which BEGIN opens a transaction on SQLite."""
 
 _BUSY_TIMEOUT_MS = 4000
+_WAL_RETRY_SECONDS = 0.02
 _POSTGRESQL_OPTIONS = (
     "-c statement_timeout=15000 -c lock_timeout=5000 "
     "-c idle_in_transaction_session_timeout=30000 -c synchronous_commit=on -c timezone=UTC"
@@ -72,13 +75,27 @@ def create(settings: DatabaseSettings, folder: Path) -> Engine:
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     # the driver's own BEGIN comes too late to take the write lock first
     connection.isolation_level = None
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "foreign_keys=ON",
-        f"busy_timeout={_BUSY_TIMEOUT_MS}",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
+    connection.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
+    _use_wal(connection)
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch a new file to write-ahead logging; it stays so, and later calls change nothing.
+
+    The switch does not heed the busy timeout, so processes that start together wait here.
+    """
+    deadline = monotonic() + _BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if monotonic() > deadline:
+                raise
+            sleep(_WAL_RETRY_SECONDS)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:
