@@ -6,6 +6,8 @@ class OpsSageError(Exception):
 
     permanent = True
     """False when the same call may succeed later."""
+    counted = True
+    """False when it says nothing about the incident, so that the attempt is given back."""
 
     def __init__(self, message: str | None = None) -> None:
         """Take a message, or the class's own sentence."""
@@ -35,6 +37,13 @@ class SourceError(OpsSageError):
     """A source of evidence could not answer."""
 
     permanent = False
+
+
+class SourcesAwayError(OpsSageError):
+    """None of the sources of evidence answers, since a moment ago."""
+
+    permanent = False
+    counted = False
 
 
 class UnsupportedQueryError(OpsSageError):

@@ -207,7 +207,11 @@ class Incident:
     root_cause: str | None = None
     confidence_score: float | None = None
     last_error: Mapping[str, Any] | None = None
+    archived_at: datetime | None = None
     alert_input: Mapping[str, Any] | None = None
     primary_context: Mapping[str, Any] | None = None
     enhanced_context: Mapping[str, Any] | None = None
     diagnostic_report: Mapping[str, Any] | None = None
+    previous: Mapping[str, Any] | None = None
+    """While a revision runs: revision, root_cause, confidence_score and diagnostic_report of the
+    one before."""

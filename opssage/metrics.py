@@ -16,9 +16,11 @@ from prometheus_client import (
     multiprocess,
     values,
 )
+from prometheus_client.registry import Collector
 
 from opssage import __version__
 from opssage.incident import Stage
+from opssage.notification import Event
 
 _HOST = platform.node().replace("_", "-")  # the client splits file names at "_"
 
@@ -36,7 +38,7 @@ _STAGE_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 ALERTS_RECEIVED = Counter(
     "opssage_alerts_received",
-    "Alerts received; outcome: accepted, duplicate, rejected.",
+    "Alerts received; outcome: accepted, duplicate, rejected, refused.",
     ("outcome",),
 )
 INCIDENTS_OPENED = Counter("opssage_incidents_opened", "Incidents opened.", ("severity",))
@@ -63,6 +65,7 @@ STAGE_RESULTS = Counter(
     ("stage", "outcome"),
 )
 DISPATCHED = Counter("opssage_dispatched", "Chains published to the broker.")
+BROKER_WIPES = Counter("opssage_broker_wipes", "Times the broker was found emptied.")
 SOURCE_REQUESTS = Counter(
     "opssage_source_requests",
     "Questions to sources of evidence; outcome: ok, empty, failed, skipped, not_configured.",
@@ -74,6 +77,11 @@ SOURCE_REQUEST_SECONDS = Histogram(
     ("source",),
     buckets=_REQUEST_BUCKETS,
 )
+NOTIFICATIONS = Counter(
+    "opssage_notifications",
+    "Attempts to notify a target; outcome: sent, skipped, retried, failed.",
+    ("event", "outcome"),
+)
 DIAGNOSES = Counter("opssage_diagnoses", "Diagnoses committed.", ("verdict",))
 BUILD_INFO = Gauge(
     "opssage_build_info",
@@ -84,21 +92,24 @@ BUILD_INFO = Gauge(
 
 BUILD_INFO.labels(__version__, platform.python_version()).set(1)
 # A series that starts at 0 has a rate from its first event on.
-for _outcome in ("accepted", "duplicate", "rejected"):
+for _outcome in ("accepted", "duplicate", "rejected", "refused"):
     ALERTS_RECEIVED.labels(_outcome)
 for _stage in Stage:
     for _outcome in ("committed", "dropped", "failed", "retried"):
         STAGE_RESULTS.labels(_stage.value, _outcome)
+for _event in Event:
+    for _outcome in ("sent", "skipped", "retried", "failed"):
+        NOTIFICATIONS.labels(_event.value, _outcome)
 
 
-def exposition() -> bytes:
-    """Return the metrics in Prometheus' text format.
+def exposition(*more: Collector) -> bytes:
+    """Return the metrics in Prometheus' text format, followed by what `more` collect.
 
-    Where the process was started with PROMETHEUS_MULTIPROC_DIR, these are the sums over all
-    processes that share the folder.
+    Where the process was started with PROMETHEUS_MULTIPROC_DIR, the former are the sums over all
+    processes that share the folder; the latter are told as they are.
     """
-    if values.ValueClass is values.MutexValue:
-        return generate_latest(REGISTRY)
-    registry = CollectorRegistry()
-    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return generate_latest(registry)
+    registry = REGISTRY
+    if values.ValueClass is not values.MutexValue:
+        registry = CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return b"".join(generate_latest(each) for each in (registry, *more))

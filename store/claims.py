@@ -5,37 +5,31 @@ that raises `epoch`, and a result is written only under the epoch it was claimed
 may run twice, but its effect happens once.
 """
 
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    Connection,
-    Float,
-    Integer,
-    Update,
-    bindparam,
-    case,
-    insert,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Float, Update, bindparam, case, or_, update
 
 from opssage.errors import LostClaimError
 from opssage.incident import Incident, Stage, Status
-from store import rows
+from store import revisions, rows
 from store.columns import database_now
-from store.tables import RUNNING, incident_events, incidents
+from store.effects import announce
+from store.rules import Rules
+from store.tables import RUNNING, incidents
+from store.timeline import tell
 
 BACKOFF_SECONDS = 5
 BACKOFF_FACTOR = 3
 BACKOFF_MAX_SECONDS = 600
-RESEND_DOUBLINGS = 4
-REVISION_COOLDOWN_SECONDS = 300
-"""How long alerts that join a diagnosed incident are gathered before it is diagnosed anew."""
+BACKOFF_JITTER = 0.25
+"""Share of a delay added at random, so that what failed together does not return together."""
+UNCOUNTED_SECONDS = 10
+"""Delay after an attempt that is not counted: nothing was wrong with the incident."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,7 +48,12 @@ _CLAIM = (
         incidents.c.incident_id == bindparam("claimed_id"),
         incidents.c.status == bindparam("expected"),
         incidents.c.next_attempt_at <= database_now(),
-        or_(incidents.c.lease_until.is_(None), incidents.c.lease_until < database_now()),
+        incidents.c.attempts < bindparam("max_attempts"),
+        or_(
+            incidents.c.lease_until.is_(None),
+            incidents.c.lease_until < database_now(),
+            incidents.c.lease_task == bindparam("redelivered_task"),
+        ),
     )
     .values(
         epoch=incidents.c.epoch + 1,
@@ -62,6 +61,9 @@ _CLAIM = (
         lease_owner=bindparam("owner"),
         lease_task=bindparam("task_id"),
         lease_until=database_now(bindparam("lease_seconds", type_=Float)),
+        # the message is taken up: when this worker is lost, the next is due with its lease
+        enqueued_at=None,
+        enqueue_count=0,
     )
     .returning(*rows.WHOLE, incidents.c.epoch, incidents.c.attempts)
 )
@@ -75,14 +77,22 @@ def claim(
     owner: str,
     task_id: str,
     lease_seconds: float,
+    max_attempts: int,
+    redelivered: bool = False,
 ) -> Claim | None:
-    """Take a stage, or return None when it is not there to be taken."""
+    """Take a stage, or return None when it is not there to be taken.
+
+    A message is delivered again when the worker that had it is lost, so `redelivered` takes the
+    lease of the same task over at once.
+    """
     told = {
         "claimed_id": incident_id,
         "expected": stage.expects.value,
         "owner": owner,
         "task_id": task_id,
         "lease_seconds": lease_seconds,
+        "max_attempts": max_attempts,
+        "redelivered_task": task_id if redelivered else None,
     }
     row = connection.execute(_CLAIM, told).first()
     if row is None:
@@ -97,6 +107,23 @@ def claim(
     )
 
 
+_EXTEND = (
+    update(incidents)
+    .where(
+        incidents.c.incident_id == bindparam("claimed_id"),
+        incidents.c.epoch == bindparam("claimed_epoch"),
+        incidents.c.lease_until.is_not(None),
+    )
+    .values(lease_until=database_now(bindparam("lease_seconds", type_=Float)))
+)
+
+
+def extend(connection: Connection, incident_id: UUID, epoch: int, lease_seconds: float) -> bool:
+    """Hold a lease from now on for so long; False when the claim has ended or passed on."""
+    told = {"claimed_id": incident_id, "claimed_epoch": epoch, "lease_seconds": lease_seconds}
+    return connection.execute(_EXTEND, told).rowcount == 1
+
+
 def commit(
     connection: Connection,
     incident_id: UUID,
@@ -104,6 +131,7 @@ def commit(
     epoch: int,
     document: Mapping[str, Any],
     shown: Mapping[str, Any],
+    rules: Rules,
 ) -> None:
     """Write a stage's document and the next status together.
 
@@ -112,16 +140,22 @@ def commit(
     `shown` are columns that repeat facts of the document. Raises LostClaimError when the claim has
     passed to somebody else: nothing is written then.
     """
-    told = {stage.document: document, **shown}
+    told = {f"new_{name}": value for name, value in {stage.document: document, **shown}.items()}
+    if stage is Stage.DIAGNOSE:
+        told["cooldown_seconds"] = rules.cooldown_seconds
     _write_under_claim(connection, _committing(stage, tuple(shown)), incident_id, epoch, told)
-    _tell(connection, incident_id, stage.reaches.value, {"stage": stage.value, "epoch": epoch})
+    tell(connection, incident_id, stage.reaches.value, {"stage": stage.value, "epoch": epoch})
+    if stage is Stage.DIAGNOSE:
+        announce(connection, [incident_id], stage.reaches.value, rules.notify)
 
 
-_AGAIN_IF_ALERTS_JOINED = case(
-    (
-        incidents.c.alert_seq > incidents.c.primary_context["alert_seq"].as_integer(),
-        database_now(REVISION_COOLDOWN_SECONDS),
-    ),
+_collected = incidents.c.primary_context
+_ALERTS_JOINED = incidents.c.alert_seq > _collected["alert_seq"].as_integer()
+# the severity shown is that of the worst alert, so another one than collect saw is a worse one
+_IS_WORSE = incidents.c.severity != _collected["alert_metadata", "severity"].as_string()
+_NEXT_REVISION = case(
+    (_ALERTS_JOINED & _IS_WORSE, database_now()),
+    (_ALERTS_JOINED, database_now(bindparam("cooldown_seconds", type_=Float))),
     else_=None,
 )
 
@@ -135,7 +169,7 @@ def _committing(stage: Stage, shown: tuple[str, ...]) -> Update:
         # the chain that ran this stage publishes the next one
         enqueued_at=database_now(),
         enqueue_count=1,
-        next_attempt_at=_AGAIN_IF_ALERTS_JOINED if stage is Stage.DIAGNOSE else database_now(),
+        next_attempt_at=_NEXT_REVISION if stage is Stage.DIAGNOSE else database_now(),
         **{
             name: bindparam(f"new_{name}", type_=incidents.c[name].type)
             for name in (stage.document, *shown)
@@ -144,30 +178,56 @@ def _committing(stage: Stage, shown: tuple[str, ...]) -> Update:
 
 
 def postpone(
-    connection: Connection, incident_id: UUID, stage: Stage, epoch: int, error: Mapping[str, Any]
+    connection: Connection,
+    incident_id: UUID,
+    stage: Stage,
+    epoch: int,
+    error: Mapping[str, Any],
+    *,
+    counted: bool,
 ) -> None:
-    """Give a stage back to be tried again later, the later the more attempts it has had."""
+    """Give a stage back to be tried again later, the later the more attempts it has had.
+
+    Unless the attempt is not `counted`: then it is given back too.
+    """
     exponent = incidents.c.attempts - 1
     delay = case(
         *((exponent == n, BACKOFF_SECONDS * BACKOFF_FACTOR**n) for n in range(5)),
         else_=BACKOFF_MAX_SECONDS,
     )
+    spread = random.uniform(1, 1 + BACKOFF_JITTER)  # noqa: S311 - nothing secret
     statement = _under_claim(stage).values(
-        next_attempt_at=database_now(delay), enqueued_at=None, enqueue_count=0, last_error=error
+        next_attempt_at=database_now((delay if counted else UNCOUNTED_SECONDS) * spread),
+        attempts=incidents.c.attempts - (0 if counted else 1),
+        last_error=error,
     )
     _write_under_claim(connection, statement, incident_id, epoch)
-    _tell(connection, incident_id, "postponed", {"stage": stage.value, "error": error})
+    tell(connection, incident_id, "postponed", {"stage": stage.value, "error": error})
 
 
 def fail(
-    connection: Connection, incident_id: UUID, stage: Stage, epoch: int, error: Mapping[str, Any]
+    connection: Connection,
+    incident_id: UUID,
+    stage: Stage,
+    epoch: int,
+    error: Mapping[str, Any],
+    rules: Rules,
 ) -> None:
     """Give an incident up, with the reason."""
-    statement = _under_claim(stage).values(
-        status=Status.FAILED.value, last_error=error, next_attempt_at=None
-    )
+    statement = _under_claim(stage).values(status=Status.FAILED.value, next_attempt_at=None)
     _write_under_claim(connection, statement, incident_id, epoch)
-    _tell(connection, incident_id, Status.FAILED.value, {"stage": stage.value, "error": error})
+    _end(connection, incident_id, {**error, "epoch": epoch}, rules)
+
+
+def _end(connection: Connection, incident_id: UUID, error: Mapping[str, Any], rules: Rules) -> None:
+    """Tell why an incident was given up; a failed revision leaves the answer before it."""
+    if revisions.take_back(connection, incident_id, error):
+        return
+    connection.execute(
+        update(incidents).where(incidents.c.incident_id == incident_id).values(last_error=error)
+    )
+    tell(connection, incident_id, Status.FAILED.value, {"error": error})
+    announce(connection, [incident_id], Status.FAILED.value, rules.notify)
 
 
 def _under_claim(stage: Stage) -> Update:
@@ -196,78 +256,30 @@ def _write_under_claim(
     epoch: int,
     told: Mapping[str, Any] | None = None,
 ) -> None:
-    new = {f"new_{name}": value for name, value in (told or {}).items()}
     written = connection.execute(
-        statement, {"claimed_id": incident_id, "claimed_epoch": epoch, **new}
+        statement, {"claimed_id": incident_id, "claimed_epoch": epoch, **(told or {})}
     )
     if written.rowcount != 1:
         raise LostClaimError
 
 
-_INSERT_EVENT = insert(incident_events).values(at=database_now())
+def release(connection: Connection, owner: str) -> int:
+    """Give back all that a worker still holds while it ends; returns how many stages that was.
 
-
-def _tell(connection: Connection, incident_id: UUID, kind: str, data: Mapping[str, Any]) -> None:
-    connection.execute(_INSERT_EVENT, {"incident_id": incident_id, "kind": kind, "data": data})
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Due:
-    """An incident with work that no message stands for."""
-
-    incident_id: UUID
-    status: Status
-
-
-# the seconds after which an unclaimed message is sent again double with each message
-_PATIENCE = bindparam("resend_seconds", type_=Float) * case(
-    *((incidents.c.enqueue_count <= n + 1, 2**n) for n in range(RESEND_DOUBLINGS)),
-    else_=2**RESEND_DOUBLINGS,
-)
-_FIND_DUE = (
-    select(incidents.c.incident_id)
-    .where(
-        incidents.c.status.in_(RUNNING),
-        incidents.c.next_attempt_at <= database_now(),
-        or_(incidents.c.lease_until.is_(None), incidents.c.lease_until < database_now()),
-        or_(
-            incidents.c.enqueued_at.is_(None),
-            incidents.c.enqueued_at < database_now(-_PATIENCE),
-        ),
-    )
-    .order_by(incidents.c.priority, incidents.c.created_at)
-    .limit(bindparam("most", type_=Integer))
-    .with_for_update(skip_locked=True)
-)
-_STAMP = (
-    update(incidents)
-    .where(incidents.c.incident_id.in_(bindparam("due", expanding=True)))
-    .values(enqueued_at=database_now(), enqueue_count=incidents.c.enqueue_count + 1)
-    .returning(incidents.c.incident_id, incidents.c.status)
-)
-
-
-def take_due(connection: Connection, limit: int, resend_seconds: float) -> list[Due]:
-    """Stamp up to `limit` incidents as enqueued and return them, most severe first.
-
-    A message that nobody claims is sent again after `resend_seconds`, doubling four times.
+    They are due at once, and the attempt is not counted: it was not the incident's fault.
     """
-    ids = connection.scalars(_FIND_DUE, {"most": limit, "resend_seconds": resend_seconds}).all()
-    if not ids:
-        return []
-    status = {
-        row.incident_id: Status(row.status) for row in connection.execute(_STAMP, {"due": ids})
-    }
-    return [Due(incident_id=incident_id, status=status[incident_id]) for incident_id in ids]
-
-
-def give_back(connection: Connection, incident_ids: list[UUID]) -> None:
-    """Clear the stamp of incidents whose message could not be published."""
-    connection.execute(
+    given_back = connection.execute(
         update(incidents)
-        .where(incidents.c.incident_id.in_(incident_ids), incidents.c.lease_until.is_(None))
-        .values(enqueued_at=None, enqueue_count=incidents.c.enqueue_count - 1)
+        .where(incidents.c.status.in_(RUNNING), incidents.c.lease_owner == owner)
+        .values(
+            lease_until=None,
+            lease_owner=None,
+            lease_task=None,
+            epoch=incidents.c.epoch + 1,
+            attempts=incidents.c.attempts - 1,
+        )
     )
+    return given_back.rowcount
 
 
 _EXHAUSTED = {
@@ -276,7 +288,7 @@ _EXHAUSTED = {
 }
 
 
-def give_up_exhausted(connection: Connection, max_attempts: int) -> int:
+def give_up_exhausted(connection: Connection, max_attempts: int, rules: Rules) -> int:
     """Fail the incidents whose stage has had its attempts and was left by the last worker too.
 
     A stage that raises is counted where it raises; this is for workers that were killed. Returns
@@ -295,80 +307,23 @@ def give_up_exhausted(connection: Connection, max_attempts: int) -> int:
             epoch=incidents.c.epoch + 1,
             version=incidents.c.version + 1,
             updated_at=database_now(),
-            last_error=_EXHAUSTED,
             next_attempt_at=None,
         )
-        .returning(incidents.c.incident_id)
-    ).scalars()
-    ids = list(given_up)
-    for incident_id in ids:
-        _tell(connection, incident_id, Status.FAILED.value, {"error": _EXHAUSTED})
-    return len(ids)
-
-
-_FIND_DUE_AGAIN = (
-    select(incidents.c.incident_id)
-    .where(
-        incidents.c.status.not_in(RUNNING),
-        incidents.c.next_attempt_at <= database_now(),
-    )
-    .order_by(incidents.c.next_attempt_at)
-    .limit(bindparam("most", type_=Integer))
-    .with_for_update(skip_locked=True)
-)
-
-
-def start_revisions(connection: Connection, limit: int) -> int:
-    """Restart the incidents that alerts have joined since their diagnosis; returns how many."""
-    ids = connection.scalars(_FIND_DUE_AGAIN, {"most": limit}).all()
-    return sum(restart(connection, incident_id) is not None for incident_id in ids)
-
-
-def restart(connection: Connection, incident_id: UUID) -> Incident | None:
-    """Run a failed incident on from where it stopped, or a completed one anew.
-
-    Returns None when there is no such incident or it is still running. A completed incident's
-    documents move to its timeline.
-    """
-    row = connection.execute(
-        select(*rows.WHOLE)
-        .where(
-            incidents.c.incident_id == incident_id,
-            incidents.c.status.in_((Status.COMPLETED.value, Status.FAILED.value)),
+        .returning(
+            incidents.c.incident_id,
+            incidents.c.attempts,
+            incidents.c.epoch,
+            incidents.c.lease_owner,
+            incidents.c.last_error,
         )
-        .with_for_update()
-    ).first()
-    if row is None:
-        return None
-    before = rows.incident(row)
-    anew = before.status is Status.COMPLETED
-    documents = [stage.document for stage in Stage]
-    missing = next((s for s in Stage if getattr(before, s.document) is None), Stage.COLLECT)
-    _tell(
-        connection,
-        incident_id,
-        "restarted",
-        {name: getattr(before, name) for name in ("revision", "root_cause", *documents)}
-        if anew
-        else {"stage": missing.value},
-    )
-    cleared = dict.fromkeys((*documents, "root_cause", "confidence_score")) if anew else {}
-    changed = connection.execute(
-        update(incidents)
-        .where(incidents.c.incident_id == incident_id)
-        .values(
-            status=(Status.PENDING if anew else missing.expects).value,
-            revision=incidents.c.revision + (1 if anew else 0),
-            epoch=incidents.c.epoch + 1,
-            attempts=0,
-            last_error=None,
-            next_attempt_at=database_now(),
-            enqueued_at=None,
-            enqueue_count=0,
-            version=incidents.c.version + 1,
-            updated_at=database_now(),
-            **cleared,
-        )
-        .returning(*rows.SUMMARY)
-    ).one()
-    return rows.incident(changed)
+    ).all()
+    for row in given_up:
+        error = {
+            **_EXHAUSTED,
+            "attempts": row.attempts,
+            "epoch": row.epoch,
+            "worker": row.lease_owner,
+            "before": row.last_error,
+        }
+        _end(connection, row.incident_id, error, rules)
+    return len(given_up)

@@ -115,4 +115,30 @@ def _sqlite_now(element: DatabaseNow, compiler: SQLCompiler, **options: Any) -> 
     return f"strftime('%Y-%m-%d %H:%M:%f', 'now', ({text}) || ' seconds') || '000'"
 
 
+class AgeSeconds(FunctionElement[float]):
+    """How long ago a stored time was, by the database's clock."""
+
+    type = Float()
+    inherit_cache = True
+    name = "age_seconds"
+
+
+def age_seconds(time: Any) -> AgeSeconds:
+    """Return the seconds that have passed since a time; below 0 when it is to come."""
+    return AgeSeconds(time)
+
+
+@compiles(AgeSeconds, "postgresql")
+def _postgresql_age(element: AgeSeconds, compiler: SQLCompiler, **options: Any) -> str:
+    (time,) = element.clauses
+    text = compiler.process(time, **options)
+    return f"CAST(EXTRACT(epoch FROM clock_timestamp() - {text}) AS double precision)"
+
+
+@compiles(AgeSeconds, "sqlite")
+def _sqlite_age(element: AgeSeconds, compiler: SQLCompiler, **options: Any) -> str:
+    (time,) = element.clauses
+    return f"(julianday('now') - julianday({compiler.process(time, **options)})) * 86400"
+
+
 Ratio = Float(precision=53)

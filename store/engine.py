@@ -1,6 +1,7 @@
 """From DATABASE_URL to an engine whose transactions mean the same on both databases."""
 
 import sqlite3
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -11,16 +12,39 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from opssage.errors import SettingsError
 from opssage.settings import DatabaseSettings
 from store.columns import dump
+from store.waiting import bound_waits
 
 BEGIN_OPTION = "sqlite_begin"
 """Execution option: which BEGIN opens a transaction on SQLite."""
 
 _BUSY_TIMEOUT_MS = 4000
 _WAL_RETRY_SECONDS = 0.02
-_POSTGRESQL_OPTIONS = (
-    "-c statement_timeout=15000 -c lock_timeout=5000 "
-    "-c idle_in_transaction_session_timeout=30000 -c synchronous_commit=on -c timezone=UTC"
-)
+_ANSWER_SECONDS = 4.5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Patience:
+    """How long a process waits for the database, in seconds."""
+
+    statement: float
+    lock: float
+    pool: float
+    network: float  #: until sent bytes are acknowledged
+
+    @property
+    def options(self) -> str:
+        """What each session of PostgreSQL is told."""
+        return (
+            f"-c statement_timeout={self.statement * 1000:.0f} "
+            f"-c lock_timeout={self.lock * 1000:.0f} "
+            "-c idle_in_transaction_session_timeout=30000 "
+            "-c synchronous_commit=on -c timezone=UTC"
+        )
+
+
+_PATIENT = _Patience(statement=15, lock=5, pool=5, network=10)
+# together below the five seconds in which a request is to be answered
+_HASTY = _Patience(statement=4, lock=3, pool=2, network=4)
 
 
 def normalise(url: str | None, folder: Path) -> URL:
@@ -39,8 +63,12 @@ def normalise(url: str | None, folder: Path) -> URL:
     return parsed.set(database=str(folder / str(parsed.database)))
 
 
-def create(settings: DatabaseSettings, folder: Path) -> Engine:
-    """Create the engine. Nothing is connected yet, so this may be done before a fork."""
+def create(settings: DatabaseSettings, folder: Path, *, hasty: bool = False) -> Engine:
+    """Create the engine. Nothing is connected yet, so this may be done before a fork.
+
+    `hasty` bounds every wait for PostgreSQL, in this whole process, to less than five seconds.
+    """
+    patience = _HASTY if hasty else _PATIENT
     url = normalise(settings.url, folder)
     options: dict[str, Any] = {
         "echo": settings.echo,
@@ -49,19 +77,21 @@ def create(settings: DatabaseSettings, folder: Path) -> Engine:
         "json_deserializer": orjson.loads,
         "pool_size": settings.pool_size,
         "max_overflow": settings.max_overflow,
-        "pool_timeout": 5,
+        "pool_timeout": patience.pool,
     }
     if url.get_backend_name() == "postgresql":
+        if hasty:
+            bound_waits(_ANSWER_SECONDS)
         return create_engine(
             url,
             pool_pre_ping=True,
             pool_recycle=1800,
             connect_args={
                 "connect_timeout": 3,
-                "tcp_user_timeout": 10_000,
+                "tcp_user_timeout": int(patience.network * 1000),
                 "keepalives_idle": 10,
                 "application_name": "opssage",
-                "options": _POSTGRESQL_OPTIONS,
+                "options": patience.options,
             },
             **options,
         )

@@ -7,15 +7,30 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, bindparam, exists, func, insert, or_, select, text, update
+from sqlalchemy import (
+    Connection,
+    Integer,
+    Row,
+    bindparam,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from uuid_utils.compat import uuid7
 
 from opssage.incident import Alert, AlertGroup, AlertStatus, Status, lead_alert, severity_rank
 from opssage.wire import format_time, parse_time
-from store.claims import REVISION_COOLDOWN_SECONDS
+from store import rejects
 from store.columns import database_now
-from store.tables import alerts, incidents, ingest_rejects
+from store.effects import announce
+from store.rules import Rules
+from store.tables import RUNNING, alerts, incidents
+from store.timeline import tell
 
 _KEY_BYTES = 256  # an index entry holds 2,704 bytes on PostgreSQL
 _NAME_CHARS = 512
@@ -45,19 +60,56 @@ class Receipt:
     incidents: tuple[Touched, ...] = ()
     accepted: int = 0  #: alerts that were new or told something new
     duplicates: int = 0  #: alerts that were known as they are
+    refused: int = 0  #: alerts not stored: the backlog is too long for them to open an incident
 
 
-def record(connection: Connection, group: AlertGroup) -> Receipt:
-    """Store a request's alerts under their incidents, all or nothing."""
+def record(connection: Connection, group: AlertGroup, rules: Rules) -> Receipt:
+    """Store a request's alerts under their incidents, all or nothing.
+
+    Unless the backlog is full: then what would open an incident is left out, and counted.
+    """
     if group.rejects:
-        _write_rejects(connection, group)
+        rejects.write(connection, group)
     if not group.alerts:
         return Receipt()
     _lock(connection, group)
     known = _known(connection, group)
     placed = _place_all(group, known)
-    _write(connection, group, known, placed)
-    return _receipt(group, placed)
+    refused = 0
+    if any(each.opens for each in placed) and _is_full(connection, rules.backlog_max):
+        refused = sum(each.opens for each in placed)
+        placed = [each for each in placed if not each.opens]
+    if placed:
+        _write(connection, group, known, placed, rules)
+    return _receipt(group, placed, refused)
+
+
+def record_reject(
+    connection: Connection, reject_id: int, group: AlertGroup, rules: Rules
+) -> Receipt | None:
+    """Store what was made of a reject and mark it; None when it is not there to be taken.
+
+    It stays to be taken when the backlog is full.
+    """
+    if not rejects.hold(connection, reject_id):
+        return None
+    receipt = record(connection, group, rules)
+    if not receipt.refused:
+        taken_as = receipt.incidents[0].incident_id if receipt.incidents else None
+        rejects.settle(connection, reject_id, taken_as)
+    return receipt
+
+
+def _is_full(connection: Connection, backlog_max: int) -> bool:
+    return connection.scalar(_BEYOND, {"bound": backlog_max - 1}) is not None
+
+
+_BEYOND = (
+    select(incidents.c.incident_id)
+    .where(incidents.c.status.in_(RUNNING))
+    .offset(bindparam("bound", type_=Integer))
+    .limit(1)
+)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -115,6 +167,11 @@ class _Placed:
     target: _Target | None  #: None: it is over, and nobody knew of it
     is_news: bool
 
+    @property
+    def opens(self) -> bool:
+        """True when it belongs to an incident that is not there yet."""
+        return self.target is not None and self.target.is_new
+
 
 def _place_all(group: AlertGroup, known: _Known) -> list[_Placed]:
     """Decide for each alert; the order in which the sender lists them changes nothing."""
@@ -159,7 +216,7 @@ def _place_known(alert: Alert, row: AlertRow, known: _Known) -> _Placed:
     )
 
 
-def _receipt(group: AlertGroup, placed: Sequence[_Placed]) -> Receipt:
+def _receipt(group: AlertGroup, placed: Sequence[_Placed], refused: int) -> Receipt:
     touched = {each.target.incident_id: each.target for each in placed if each.target}
     news = sum(each.is_news for each in placed)
     return Receipt(
@@ -173,7 +230,8 @@ def _receipt(group: AlertGroup, placed: Sequence[_Placed]) -> Receipt:
             for target in touched.values()
         ),
         accepted=news,
-        duplicates=len(group.alerts) - news,
+        duplicates=len(group.alerts) - news - refused,
+        refused=refused,
     )
 
 
@@ -303,7 +361,11 @@ _LOCKED_TARGETS = (
 
 
 def _write(
-    connection: Connection, group: AlertGroup, known: _Known, placed: Sequence[_Placed]
+    connection: Connection,
+    group: AlertGroup,
+    known: _Known,
+    placed: Sequence[_Placed],
+    rules: Rules,
 ) -> None:
     """Write incidents first, then all alerts, then what their ends mean."""
     targets = {each.target.incident_id: each.target for each in placed if each.target}
@@ -311,9 +373,10 @@ def _write(
         if target.is_new:
             connection.execute(_INSERT_INCIDENT, _opening(group, target, known.previous_id))
         elif target.joining:
-            _join(connection, group, target)
-    rows = [_row(group.sender, each) for each in placed]
-    connection.execute(_UPSERT_ALERTS[connection.dialect.name], rows)
+            _join(connection, group, target, rules)
+    # `startsAt` may move within a request too: then the later one tells what the row holds
+    rows = {(each.alert.fingerprint, each.starts_at): _row(group.sender, each) for each in placed}
+    connection.execute(_UPSERT_ALERTS[connection.dialect.name], list(rows.values()))
     ended = {
         each.target.incident_id
         for each in placed
@@ -385,7 +448,7 @@ def _shown_by(group: AlertGroup, lead: Alert) -> dict[str, Any]:
     }
 
 
-def _join(connection: Connection, group: AlertGroup, target: _Target) -> None:
+def _join(connection: Connection, group: AlertGroup, target: _Target, rules: Rules) -> None:
     """Add alerts to an incident; status, epoch and lease are the worker's business.
 
     One that is diagnosed already is due again: after the cooldown, or at once for worse alerts.
@@ -394,7 +457,7 @@ def _join(connection: Connection, group: AlertGroup, target: _Target) -> None:
     is_worse = lead is not None and severity_rank(lead.severity) < severity_rank(target.severity)
     again = {}
     if target.status.is_terminal:
-        due = database_now(0 if is_worse else REVISION_COOLDOWN_SECONDS)
+        due = database_now(0 if is_worse else rules.cooldown_seconds)
         again = {
             "next_attempt_at": due if is_worse else func.coalesce(incidents.c.next_attempt_at, due)
         }
@@ -410,6 +473,9 @@ def _join(connection: Connection, group: AlertGroup, target: _Target) -> None:
             **(_shown_by(group, lead) if lead else {}),
         )
     )
+    if not target.is_open:
+        tell(connection, target.incident_id, "reopened", {"alerts": len(target.joining)})
+        announce(connection, [target.incident_id], "reopened", rules.notify)
 
 
 def _upsert_alerts(insert_into: Any) -> Any:
@@ -450,13 +516,3 @@ _RESOLVE = (
         updated_at=database_now(),
     )
 )
-
-
-def _write_rejects(connection: Connection, group: AlertGroup) -> None:
-    connection.execute(
-        insert(ingest_rejects).values(received_at=database_now()),
-        [
-            {"sender": group.sender, "reason": reject.reason, "raw": reject.raw}
-            for reject in group.rejects
-        ],
-    )

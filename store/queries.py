@@ -1,18 +1,20 @@
 """Reading incidents: one by its id, and pages of them, newest first."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from functools import cache
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    Column,
     ColumnElement,
     Connection,
     Integer,
     Row,
     Select,
+    Table,
     bindparam,
     delete,
     select,
@@ -22,8 +24,8 @@ from sqlalchemy import (
 from opssage.diagnosis import Verdict
 from opssage.incident import Alert, Incident, Status
 from opssage.knowledge import PastIncident
-from store import rows
-from store.tables import alerts, incidents
+from store import revisions, rows
+from store.tables import alerts, alerts_archive, incidents, incidents_archive
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,70 +46,111 @@ Position = tuple[datetime, UUID]
 
 
 def get(connection: Connection, incident_id: UUID) -> Incident | None:
-    """Return the incident with its documents."""
-    row = connection.execute(_WHOLE, {"wanted": incident_id}).first()
-    return rows.incident(row) if row else None
+    """Return the incident with its documents; while a revision runs, with the answer before."""
+    row = _first(connection, _WHOLE, incident_id)
+    if row is None:
+        return None
+    found = rows.incident(row)
+    if found.revision == 1 or found.status.is_terminal:
+        return found
+    return replace(found, previous=revisions.previous(connection, incident_id))
 
 
 def get_version(connection: Connection, incident_id: UUID) -> int | None:
     """Return only the version, to answer a poll before any document is read."""
-    version: int | None = connection.scalar(_VERSION, {"wanted": incident_id})
-    return version
+    row = _first(connection, _VERSION, incident_id)
+    return row.version if row else None
 
 
-_is_wanted = incidents.c.incident_id == bindparam("wanted")
-_WHOLE = select(*rows.WHOLE).where(_is_wanted)
-_VERSION = select(incidents.c.version).where(_is_wanted)
-_DELETE = delete(incidents).where(_is_wanted)
+def _first(
+    connection: Connection, statements: Sequence[Select[Any]], incident_id: UUID
+) -> Row[Any] | None:
+    """Return the first row that any of the statements finds; the archive is asked last.
+
+    Incidents move there and never back, so none slips through between the two.
+    """
+    for statement in statements:
+        if row := connection.execute(statement, {"wanted": incident_id}).first():
+            return row
+    return None
+
+
+def _shown(table: Table, columns: Sequence[Column[Any]]) -> list[Column[Any]]:
+    """Return these columns of `incidents` as `table` has them, and when they were archived."""
+    names = [column.name for column in columns]
+    return [table.c[name] for name in (*names, "archived_at") if name in table.c]
+
+
+_TABLES = (incidents, incidents_archive)
+_WHOLE, _VERSION = (
+    [
+        select(*_shown(table, columns)).where(table.c.incident_id == bindparam("wanted"))
+        for table in _TABLES
+    ]
+    for columns in (rows.WHOLE, [incidents.c.version])
+)
+_DELETE = [delete(table).where(table.c.incident_id == bindparam("wanted")) for table in _TABLES]
 
 
 def alerts_of(connection: Connection, incident_id: UUID) -> tuple[Alert, ...]:
     """Return all alerts of an incident, in an order that stays."""
-    return tuple(rows.alert(row) for row in connection.execute(_ALERTS_OF, {"wanted": incident_id}))
+    for statement in _ALERTS_OF:
+        if found := connection.execute(statement, {"wanted": incident_id}).all():
+            return tuple(map(rows.alert, found))
+    return ()
 
 
-_ALERTS_OF = (
-    select(alerts)
-    .where(alerts.c.incident_id == bindparam("wanted"))
-    .order_by(alerts.c.fingerprint, alerts.c.starts_at)
-)
+_ALERTS_OF = [
+    select(table)
+    .where(table.c.incident_id == bindparam("wanted"))
+    .order_by(table.c.fingerprint, table.c.starts_at)
+    for table in (alerts, alerts_archive)
+]
 
 
 def page(
-    connection: Connection, chosen: IncidentFilter, limit: int, after: Position | None
+    connection: Connection,
+    chosen: IncidentFilter,
+    limit: int,
+    after: Position | None,
+    *,
+    archived: bool,
 ) -> list[Incident]:
     """Return up to `limit` incidents without documents, newest first, behind `after`."""
     # a field left empty asks for nothing
     told = {field.name: value for field in fields(chosen) if (value := getattr(chosen, field.name))}
     told |= {"after_at": after[0], "after_id": after[1]} if after else {}
-    found = connection.execute(_page(frozenset(told)), {**told, "most": limit})
+    statement = _page(incidents_archive if archived else incidents, frozenset(told))
+    found = connection.execute(statement, {**told, "most": limit})
     return [rows.incident(row) for row in found]
 
 
-_newest = (incidents.c.created_at, incidents.c.incident_id)
 _after = (
     bindparam("after_at", type_=incidents.c.created_at.type),
     bindparam("after_id", type_=incidents.c.incident_id.type),
 )
-_LISTED: dict[str, ColumnElement[bool]] = {
-    **{
-        name: incidents.c[name].in_(bindparam(name, expanding=True))
-        for name in ("status", "severity", "namespace", "service", "alert_name")
-    },
-    "created_after": incidents.c.created_at >= bindparam("created_after"),
-    "created_before": incidents.c.created_at < bindparam("created_before"),
-    "after_at": tuple_(*_newest) < tuple_(*_after),
-}
-"""What each filter, and the position of a page, asks of an incident."""
+
+
+def _conditions(table: Table) -> dict[str, ColumnElement[bool]]:
+    """Return what each filter, and the position of a page, asks of an incident."""
+    return {
+        **{
+            name: table.c[name].in_(bindparam(name, expanding=True))
+            for name in ("status", "severity", "namespace", "service", "alert_name")
+        },
+        "created_after": table.c.created_at >= bindparam("created_after"),
+        "created_before": table.c.created_at < bindparam("created_before"),
+        "after_at": tuple_(table.c.created_at, table.c.incident_id) < tuple_(*_after),
+    }
 
 
 @cache
-def _page(told: frozenset[str]) -> Select[Any]:
+def _page(table: Table, told: frozenset[str]) -> Select[Any]:
     """Return the query that uses these filters; building it costs more than running it."""
     return (
-        select(*rows.SUMMARY)
-        .where(*(condition for name, condition in _LISTED.items() if name in told))
-        .order_by(*(column.desc() for column in _newest))
+        select(*_shown(table, rows.SUMMARY))
+        .where(*(condition for name, condition in _conditions(table).items() if name in told))
+        .order_by(table.c.created_at.desc(), table.c.incident_id.desc())
         .limit(bindparam("most", type_=Integer))
     )
 
@@ -181,4 +224,6 @@ def _past(row: Row[*tuple[Any, ...]]) -> PastIncident:
 
 def remove(connection: Connection, incident_id: UUID) -> bool:
     """Delete an incident and all its rows; False when there was none."""
-    return connection.execute(_DELETE, {"wanted": incident_id}).rowcount == 1
+    return any(
+        connection.execute(statement, {"wanted": incident_id}).rowcount for statement in _DELETE
+    )

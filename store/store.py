@@ -1,9 +1,10 @@
 """The store: one verb, one transaction. Callers see values, never sessions or rows."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, select
@@ -11,13 +12,42 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from opssage.errors import StoreUnavailableError
-from opssage.incident import Alert, AlertGroup, Incident, Stage, Status
+from opssage.incident import Alert, AlertGroup, Incident, Reject, Stage, Status
 from opssage.knowledge import PastIncident
+from opssage.notification import Outcome
 from opssage.settings import DatabaseSettings
-from store import claims, engine, ingest, migrate, queries
-from store.claims import Claim, Due
+from store import (
+    archive,
+    assurance,
+    claims,
+    dispatching,
+    effects,
+    engine,
+    ingest,
+    migrate,
+    queries,
+    rejects,
+    revisions,
+)
+from store.assurance import Assurances
+from store.claims import Claim
+from store.dispatching import Backlog, Due
+from store.effects import Effect
 from store.ingest import Receipt
 from store.queries import IncidentFilter, Position
+from store.rejects import KeptReject, RejectFilter
+from store.rules import Rules
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Verb = Callable[Concatenate[Connection, P], T]
+
+_TRIES = 3
+"""For transactions that the database sends back because they met each other."""
+
+
+class _ConflictError(StoreUnavailableError):
+    """Two transactions met, and this one was sent back; it may come again at once."""
 
 
 @contextmanager
@@ -28,16 +58,22 @@ def _transaction(bound: Engine) -> Iterator[Connection]:
     except (DBAPIError, PoolTimeoutError) as error:
         if not _may_pass(error):
             raise
-        raise StoreUnavailableError(f"the database cannot answer: {_told(error)}") from error
+        kind = _ConflictError if _code(error) in _CONFLICTS else StoreUnavailableError
+        raise kind(f"the database cannot answer: {_told(error)}") from error
 
 
+_CONFLICTS = {"40P01", "40001"}  # SQLSTATE: deadlock detected, serialization failure
 _LIMIT_EXCEEDED = "54"  # SQLSTATE class: what was asked for is too much, now and later
+
+
+def _code(error: Exception) -> str:
+    return str(getattr(getattr(error, "orig", None), "pgcode", "") or "")
 
 
 def _may_pass(error: DBAPIError | PoolTimeoutError) -> bool:
     """Tell an outage from a refusal: what a database refuses once, it refuses again."""
     if isinstance(error, OperationalError):
-        return not str(getattr(error.orig, "pgcode", "") or "").startswith(_LIMIT_EXCEEDED)
+        return not _code(error).startswith(_LIMIT_EXCEEDED)
     if isinstance(error, DBAPIError):
         return isinstance(error, InterfaceError) or error.connection_invalidated
     return True
@@ -52,8 +88,9 @@ def _told(error: DBAPIError | PoolTimeoutError) -> str:
 class Store:
     """All that is remembered. Every verb raises StoreUnavailableError when it cannot commit."""
 
-    def __init__(self, bound: Engine) -> None:
+    def __init__(self, bound: Engine, rules: Rules = Rules()) -> None:  # noqa: B008 - it is frozen
         """Take the engine; `connect` makes one from settings."""
+        self._rules = rules
         self._engine = bound
         self._writer = bound.execution_options(**{engine.BEGIN_OPTION: "IMMEDIATE"})
         is_postgresql = bound.dialect.name == "postgresql"
@@ -62,17 +99,28 @@ class Store:
         self._single_reader = single or bound
         self._single_writer = single or self._writer
 
-    def _reading(self) -> AbstractContextManager[Connection]:
-        """Connect for one statement that reads, or several that need not agree."""
-        return _transaction(self._single_reader)
+    def _read(self, verb: Verb[P, T], *told: P.args, **named: P.kwargs) -> T:
+        """Do what reads: one statement, or several that need not agree."""
+        with _transaction(self._single_reader) as connection:
+            return verb(connection, *told, **named)
 
-    def _writing(self) -> AbstractContextManager[Connection]:
-        """Connect for statements that happen together or not at all."""
-        return _transaction(self._writer)
+    def _write(self, verb: Verb[P, T], *told: P.args, **named: P.kwargs) -> T:
+        """Do statements that happen together or not at all."""
+        return self._written(self._writer, verb, *told, **named)
 
-    def _writing_once(self) -> AbstractContextManager[Connection]:
-        """Connect for one statement that writes."""
-        return _transaction(self._single_writer)
+    def _write_once(self, verb: Verb[P, T], *told: P.args, **named: P.kwargs) -> T:
+        """Do one statement that writes."""
+        return self._written(self._single_writer, verb, *told, **named)
+
+    def _written(self, bound: Engine, verb: Verb[P, T], *told: P.args, **named: P.kwargs) -> T:
+        for _ in range(_TRIES - 1):
+            try:
+                with _transaction(bound) as connection:
+                    return verb(connection, *told, **named)
+            except _ConflictError:
+                continue
+        with _transaction(bound) as connection:
+            return verb(connection, *told, **named)
 
     # life of the database
 
@@ -82,36 +130,37 @@ class Store:
 
     def ping(self) -> None:
         """Ask the database for a sign of life."""
-        with self._reading() as connection:
-            connection.execute(select(1))
+        self._read(Connection.execute, select(1))
 
     def is_at_head(self) -> bool:
         """Tell whether the schema is the one this code was written for."""
-        with self._reading() as connection:
-            return migrate.current(connection) == migrate.head()
+        return self._read(migrate.current) == migrate.head()
 
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
 
+    # what the promise rests on
+
+    def assurances(self) -> Assurances:
+        """Return the settings of the database that the safety of a commit rests on."""
+        return self._read(assurance.assurances)
+
     # ingest
 
     def create_incident(self, group: AlertGroup) -> Receipt:
         """Store a request's alerts: under the incident they belong to, or a new one."""
-        with self._writing() as connection:
-            return ingest.record(connection, group)
+        return self._write(ingest.record, group, self._rules)
 
     # reading
 
     def get_incident(self, incident_id: UUID) -> Incident | None:
-        """Return the incident with its documents, or None."""
-        with self._reading() as connection:
-            return queries.get(connection, incident_id)
+        """Return the incident with its documents, archived or not, or None."""
+        return self._read(queries.get, incident_id)
 
     def get_version(self, incident_id: UUID) -> int | None:
         """Return the incident's version without reading its documents, or None."""
-        with self._reading() as connection:
-            return queries.get_version(connection, incident_id)
+        return self._read(queries.get_version, incident_id)
 
     def list_incidents(
         self,
@@ -119,60 +168,104 @@ class Store:
         *,
         limit: int = 50,
         after: Position | None = None,
+        archived: bool = False,
     ) -> list[Incident]:
-        """Return incidents without documents, newest first, behind the position `after`."""
-        with self._reading() as connection:
-            return queries.page(connection, chosen or IncidentFilter(), limit, after)
+        """Return incidents without documents, newest first, behind the position `after`.
+
+        Those that are not archived, or only those that are.
+        """
+        chosen = chosen or IncidentFilter()
+        return self._read(queries.page, chosen, limit, after, archived=archived)
 
     def list_alerts(self, incident_id: UUID) -> tuple[Alert, ...]:
         """Return all alerts of an incident, firing and resolved."""
-        with self._reading() as connection:
-            return queries.alerts_of(connection, incident_id)
+        return self._read(queries.alerts_of, incident_id)
 
     def list_past(self, incident: Incident, limit: int) -> list[PastIncident]:
         """Return the newest diagnosed incidents that share the alert name or the service."""
-        with self._reading() as connection:
-            return queries.past(
-                connection,
-                than=incident.incident_id,
-                alert_name=incident.alert_name,
-                service=incident.service,
-                limit=limit,
-            )
+        return self._read(
+            queries.past,
+            than=incident.incident_id,
+            alert_name=incident.alert_name,
+            service=incident.service,
+            limit=limit,
+        )
+
+    # rejects
+
+    def keep_unreadable(self, reject: Reject, sender: str) -> None:
+        """Keep what could be read of a body that is no request; the same one is counted."""
+        self._write(rejects.write_unreadable, reject, sender)
+
+    def get_reject(self, reject_id: int) -> KeptReject | None:
+        """Return an alert that could not be taken, or None."""
+        return self._read(rejects.get, reject_id)
+
+    def list_rejects(
+        self, chosen: RejectFilter | None = None, *, limit: int = 50, after: int | None = None
+    ) -> list[KeptReject]:
+        """Return rejects, newest first, behind the one with the id `after`."""
+        return self._read(rejects.page, chosen or RejectFilter(), limit, after)
+
+    def take_reject(self, reject_id: int, group: AlertGroup) -> Receipt | None:
+        """Store the corrected alerts of a reject and mark it as taken, together.
+
+        None when it was taken or removed before.
+        """
+        return self._write(ingest.record_reject, reject_id, group, self._rules)
+
+    def delete_reject(self, reject_id: int) -> bool:
+        """Delete a reject; False when there was none."""
+        return self._write_once(rejects.remove, reject_id)
 
     # by hand
 
     def delete_incident(self, incident_id: UUID) -> bool:
         """Delete the incident and all its rows; a running stage then commits nothing."""
-        with self._writing_once() as connection:
-            return queries.remove(connection, incident_id)
+        return self._write_once(queries.remove, incident_id)
 
     def restart_incident(self, incident_id: UUID) -> Incident | None:
         """Run a failed incident on, or a completed one anew; None when it does not rest."""
-        with self._writing() as connection:
-            return claims.restart(connection, incident_id)
+        return self._write(revisions.restart, incident_id)
+
+    # history
+
+    def archive_incidents(self, age_seconds: float, limit: int) -> int:
+        """Move up to `limit` incidents that have been over for so long; returns how many.
+
+        Oldest first. 0 says that none is left, or only ones that somebody is busy with.
+        """
+        return self._write(archive.move, age_seconds, limit)
+
+    def count_archivable(self, age_seconds: float) -> int:
+        """Return how many incidents have been over for so long and are not archived."""
+        return self._read(archive.count_over, age_seconds)
+
+    def prune_archive(self, age_seconds: float, limit: int) -> int:
+        """Delete up to `limit` archived incidents of that age for good; returns how many."""
+        return self._write(archive.forget, age_seconds, limit)
+
+    def count_prunable(self, age_seconds: float) -> int:
+        """Return how many archived incidents opened and ended so long ago."""
+        return self._read(archive.count_forgettable, age_seconds)
 
     # the work
 
     def take_due(self, limit: int, resend_seconds: float) -> list[Due]:
         """Stamp and return incidents whose next message is due, most severe first."""
-        with self._writing() as connection:
-            return claims.take_due(connection, limit, resend_seconds)
+        return self._write(dispatching.take_due, limit, resend_seconds)
 
     def start_revisions(self, limit: int) -> int:
         """Restart what alerts have joined since its diagnosis; returns how many there were."""
-        with self._writing() as connection:
-            return claims.start_revisions(connection, limit)
+        return self._write(revisions.start_due, limit)
 
     def give_up_exhausted(self, max_attempts: int) -> int:
         """Fail what has killed its workers as often as allowed; returns how many there were."""
-        with self._writing() as connection:
-            return claims.give_up_exhausted(connection, max_attempts)
+        return self._write(claims.give_up_exhausted, max_attempts, self._rules)
 
     def give_back(self, incident_ids: Sequence[UUID]) -> None:
         """Clear the stamp of incidents whose message could not be published."""
-        with self._writing_once() as connection:
-            claims.give_back(connection, list(incident_ids))
+        self._write_once(dispatching.give_back, list(incident_ids))
 
     def claim(
         self,
@@ -182,39 +275,65 @@ class Store:
         owner: str,
         task_id: str,
         lease_seconds: float,
+        max_attempts: int,
+        redelivered: bool = False,
     ) -> Claim | None:
         """Take a stage of an incident, or return None when it is not there to be taken."""
-        with self._writing_once() as connection:
-            return claims.claim(
-                connection,
-                incident_id,
-                stage,
-                owner=owner,
-                task_id=task_id,
-                lease_seconds=lease_seconds,
-            )
+        return self._write_once(
+            claims.claim,
+            incident_id,
+            stage,
+            owner=owner,
+            task_id=task_id,
+            lease_seconds=lease_seconds,
+            max_attempts=max_attempts,
+            redelivered=redelivered,
+        )
+
+    def extend_lease(self, incident_id: UUID, epoch: int, lease_seconds: float) -> bool:
+        """Hold a lease for so long from now on; False when the claim has ended or passed on."""
+        return self._write_once(claims.extend, incident_id, epoch, lease_seconds)
+
+    def release(self, owner: str) -> int:
+        """Give back, uncounted, what a worker holds while it ends; returns how many stages."""
+        return self._write_once(claims.release, owner)
 
     def update_primary_context(
         self, incident_id: UUID, epoch: int, document: Mapping[str, Any]
     ) -> None:
         """Commit collect. Raises LostClaimError when the claim of `epoch` has passed on."""
-        with self._writing() as connection:
-            claims.commit(connection, incident_id, Stage.COLLECT, epoch, document, {})
+        self._commit(incident_id, Stage.COLLECT, epoch, document)
 
     def update_enhanced_context(
         self, incident_id: UUID, epoch: int, document: Mapping[str, Any]
     ) -> None:
         """Commit enrich. Raises LostClaimError when the claim of `epoch` has passed on."""
-        with self._writing() as connection:
-            claims.commit(connection, incident_id, Stage.ENRICH, epoch, document, {})
+        self._commit(incident_id, Stage.ENRICH, epoch, document)
 
     def update_diagnostic_report(
         self, incident_id: UUID, epoch: int, document: Mapping[str, Any]
     ) -> None:
         """Commit diagnose. Raises LostClaimError when the claim of `epoch` has passed on."""
         shown = {name: document[name] for name in ("root_cause", "confidence_score")}
-        with self._writing() as connection:
-            claims.commit(connection, incident_id, Stage.DIAGNOSE, epoch, document, shown)
+        self._commit(incident_id, Stage.DIAGNOSE, epoch, document, shown)
+
+    def _commit(
+        self,
+        incident_id: UUID,
+        stage: Stage,
+        epoch: int,
+        document: Mapping[str, Any],
+        shown: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
+        self._write(
+            claims.commit,
+            incident_id,
+            stage,
+            epoch,
+            document,
+            shown,
+            self._rules,
+        )
 
     def update_status(
         self,
@@ -224,17 +343,83 @@ class Store:
         error: Mapping[str, Any],
         *,
         give_up: bool,
+        counted: bool = True,
     ) -> Status:
         """End a claim without a document: `failed` for good, or back to be tried later.
 
-        Raises LostClaimError when the claim of `epoch` has passed on.
+        An attempt that is not `counted` is given back. Raises LostClaimError when the claim of
+        `epoch` has passed on.
         """
-        end = claims.fail if give_up else claims.postpone
-        with self._writing() as connection:
-            end(connection, incident_id, stage, epoch, error)
-        return Status.FAILED if give_up else stage.expects
+        told = (incident_id, stage, epoch, error)
+        if give_up:
+            self._write(claims.fail, *told, self._rules)
+            return Status.FAILED
+        self._write(claims.postpone, *told, counted=counted)
+        return stage.expects
+
+    # signs of life
+
+    def renew_broker(self, marker: str) -> int | None:
+        """Take note of the broker's marker; returns how many lost messages may be sent again.
+
+        None when nothing was lost.
+        """
+        return self._write(dispatching.renew_broker, marker)
+
+    def backlog(self) -> Backlog:
+        """Return how much is unfinished, and for how long the oldest of it has been due."""
+        return self._read(dispatching.backlog)
+
+    def beat(self, name: str) -> None:
+        """Note a sign of life of a process or queue."""
+        self._write_once(dispatching.beat, name)
+
+    def beats(self) -> dict[str, float]:
+        """Return the seconds since each sign of life."""
+        return self._read(dispatching.beats)
+
+    # notifications
+
+    def effects_due(self) -> dict[str, float]:
+        """Return the targets that have notifications due, with the age of the oldest in seconds."""
+        return self._read(effects.due)
+
+    def take_effects(self, target: str, limit: int, lease_seconds: float) -> list[Effect]:
+        """Take notifications of a target; those without an end by then are due again."""
+        return self._write(effects.take_due, target, limit, lease_seconds)
+
+    def end_effect(
+        self,
+        effect: Effect,
+        outcome: Outcome | None,
+        error: str | None = None,
+        delay_seconds: float = 0,
+    ) -> bool:
+        """Write down what came of an attempt; None is to try again after the delay.
+
+        False when somebody else has taken it since.
+        """
+        attempt = effect.effect_id, effect.attempts
+        return self._write_once(effects.end, *attempt, outcome, error, delay_seconds)
+
+    def give_up_effects(self, older_than_seconds: float) -> int:
+        """Give up notifications that are owed for so long; returns how many there were."""
+        return self._write_once(effects.give_up_stale, older_than_seconds)
+
+    def incident_at(self, incident_id: UUID, revision: int) -> Incident | None:
+        """Return an incident with the answer of one of its revisions, as far as it was kept."""
+        return self._read(effects.incident_at, incident_id, revision)
 
 
-def connect(settings: DatabaseSettings, folder: Path) -> Store:
-    """Return the store of these settings. Nothing is connected before the first verb."""
-    return Store(engine.create(settings, folder))
+def connect(
+    settings: DatabaseSettings,
+    folder: Path,
+    rules: Rules = Rules(),  # noqa: B008 - it is frozen
+    *,
+    hasty: bool = False,
+) -> Store:
+    """Return the store of these settings. Nothing is connected before the first verb.
+
+    `hasty` is for a process that answers requests: its verbs give up within five seconds.
+    """
+    return Store(engine.create(settings, folder, hasty=hasty), rules)

@@ -1,5 +1,7 @@
 """The tables. `incidents` is at once the record, the outbox and the queue of record."""
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -10,6 +12,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
     text,
 )
 
@@ -27,32 +30,41 @@ metadata = MetaData(
 
 _serial = BigInteger().with_variant(Integer, "sqlite")
 
+
+def _told() -> tuple[Column[Any], ...]:
+    """Return the columns that readers see."""
+    return (
+        Column("incident_id", IncidentId, primary_key=True),
+        Column("status", String(32), nullable=False),
+        Column("created_at", UTCDateTime, nullable=False),
+        Column("updated_at", UTCDateTime, nullable=False),
+        Column("alert_input", Document, nullable=False),
+        Column("primary_context", Document),
+        Column("enhanced_context", Document),
+        Column("diagnostic_report", Document),
+        Column("alert_name", String(512), nullable=False),
+        Column("severity", String(64), nullable=False),
+        Column("namespace", String(512)),
+        Column("service", String(512)),
+        Column("root_cause", Text),
+        Column("confidence_score", Ratio),
+        Column("last_error", Document),
+        Column("sender", String(128), nullable=False),
+        Column("receiver", String(512), nullable=False),
+        Column("group_key", String(256), nullable=False),
+        Column("resolved_at", UTCDateTime),
+        Column("previous_id", IncidentId),
+        Column("revision", Integer, nullable=False, server_default="1"),
+        Column("alert_seq", Integer, nullable=False, server_default="1"),
+        Column("version", Integer, nullable=False, server_default="1"),
+        Column("truncated_alerts", Integer, nullable=False, server_default="0"),
+    )
+
+
 incidents = Table(
     "incidents",
     metadata,
-    Column("incident_id", IncidentId, primary_key=True),
-    Column("status", String(32), nullable=False),
-    Column("created_at", UTCDateTime, nullable=False),
-    Column("updated_at", UTCDateTime, nullable=False),
-    Column("alert_input", Document, nullable=False),
-    Column("primary_context", Document),
-    Column("enhanced_context", Document),
-    Column("diagnostic_report", Document),
-    Column("alert_name", String(512), nullable=False),
-    Column("severity", String(64), nullable=False),
-    Column("namespace", String(512)),
-    Column("service", String(512)),
-    Column("root_cause", Text),
-    Column("confidence_score", Ratio),
-    Column("sender", String(128), nullable=False),
-    Column("receiver", String(512), nullable=False),
-    Column("group_key", String(256), nullable=False),
-    Column("resolved_at", UTCDateTime),
-    Column("previous_id", IncidentId),
-    Column("revision", Integer, nullable=False, server_default="1"),
-    Column("alert_seq", Integer, nullable=False, server_default="1"),
-    Column("version", Integer, nullable=False, server_default="1"),
-    Column("truncated_alerts", Integer, nullable=False, server_default="0"),
+    *_told(),
     Column("priority", Integer, nullable=False),
     Column("epoch", Integer, nullable=False, server_default="0"),
     Column("attempts", Integer, nullable=False, server_default="0"),
@@ -62,7 +74,6 @@ incidents = Table(
     Column("next_attempt_at", UTCDateTime),  # of a resting incident: when its next revision is due
     Column("enqueued_at", UTCDateTime),
     Column("enqueue_count", Integer, nullable=False, server_default="0"),
-    Column("last_error", Document),
 )
 
 RUNNING = tuple(status.value for status in Status if not status.is_terminal)
@@ -70,15 +81,19 @@ _names = "', '".join(RUNNING)
 _is_running = text(f"status IN ('{_names}')")
 _is_due_again = text(f"status NOT IN ('{_names}') AND next_attempt_at IS NOT NULL")
 
-for _filter in ("status", "severity", "namespace", "service", "alert_name"):
-    # newest first within each filter that users' queries and the list know
-    Index(
-        f"ix_incidents_{_filter}",
-        incidents.c[_filter],
-        incidents.c.created_at,
-        incidents.c.incident_id,
-    )
-Index("ix_incidents_created_at", incidents.c.created_at, incidents.c.incident_id)
+incidents_archive = Table(
+    "incidents_archive",
+    metadata,
+    *_told(),
+    Column("archived_at", UTCDateTime, nullable=False),
+)
+
+for _table in (incidents, incidents_archive):
+    _newest = (_table.c.created_at, _table.c.incident_id)
+    Index(f"ix_{_table.name}_created_at", *_newest)
+    for _filter in ("status", "severity", "namespace", "service", "alert_name"):
+        # newest first within each filter that users' queries and the list know
+        Index(f"ix_{_table.name}_{_filter}", _table.c[_filter], *_newest)
 Index(
     "ix_incidents_due",
     incidents.c.priority,
@@ -92,6 +107,13 @@ Index(
     postgresql_where=_is_due_again,
     sqlite_where=_is_due_again,
 )
+_is_resolved = text("resolved_at IS NOT NULL")
+Index(
+    "ix_incidents_resolved_at",
+    incidents.c.resolved_at,
+    postgresql_where=_is_resolved,
+    sqlite_where=_is_resolved,
+)
 Index(
     "ix_incidents_group",
     incidents.c.group_key,
@@ -101,44 +123,60 @@ Index(
 )
 
 
-def _incident_key(*, nullable: bool) -> Column[object]:
+def _incident_key(
+    table: str = "incidents", *, nullable: bool = False, index: bool = True
+) -> Column[object]:
     return Column(
         "incident_id",
         IncidentId,
-        ForeignKey("incidents.incident_id", ondelete="CASCADE"),
+        ForeignKey(f"{table}.incident_id", ondelete="CASCADE"),
         nullable=nullable,
-        index=True,
+        index=index,
+    )
+
+
+def _alert_columns() -> tuple[Column[Any], ...]:
+    return (
+        # the identity of an alert, whichever door it came by
+        Column("fingerprint", String(16), primary_key=True),
+        Column("starts_at", UTCDateTime, primary_key=True),
+        Column("sender", String(128), primary_key=True),
+        Column("disposition", String(32)),
+        Column("status", String(16), nullable=False),
+        Column("ends_at", UTCDateTime),
+        Column("labels", Document, nullable=False),
+        Column("annotations", Document, nullable=False),
+        Column("generator_url", Text, nullable=False),
+        Column("firing_condition", Text, nullable=False),
+        Column("deliveries", Integer, nullable=False, server_default="1"),
+        Column("first_seen_at", UTCDateTime, nullable=False),
+        Column("last_seen_at", UTCDateTime, nullable=False),
     )
 
 
 alerts = Table(
     "alerts",
     metadata,
-    # the identity of an alert, whichever door it came by
-    Column("fingerprint", String(16), primary_key=True),
-    Column("starts_at", UTCDateTime, primary_key=True),
-    Column("sender", String(128), primary_key=True),
+    *_alert_columns(),
     _incident_key(nullable=True),  # NULL when it opened none; `disposition` says why
-    Column("disposition", String(32)),
-    Column("status", String(16), nullable=False),
-    Column("ends_at", UTCDateTime),
-    Column("labels", Document, nullable=False),
-    Column("annotations", Document, nullable=False),
-    Column("generator_url", Text, nullable=False),
-    Column("firing_condition", Text, nullable=False),
-    Column("deliveries", Integer, nullable=False, server_default="1"),
-    Column("first_seen_at", UTCDateTime, nullable=False),
-    Column("last_seen_at", UTCDateTime, nullable=False),
+)
+alerts_archive = Table(
+    "alerts_archive", metadata, *_alert_columns(), _incident_key("incidents_archive")
 )
 
-incident_events = Table(
-    "incident_events",
-    metadata,
-    Column("event_id", _serial, primary_key=True),
-    _incident_key(nullable=False),
-    Column("at", UTCDateTime, nullable=False),
-    Column("kind", String(32), nullable=False),
-    Column("data", Document, nullable=False),
+
+def _event_columns() -> tuple[Column[Any], ...]:
+    return (
+        Column("event_id", _serial, primary_key=True),
+        Column("at", UTCDateTime, nullable=False),
+        Column("kind", String(32), nullable=False),
+        Column("data", Document, nullable=False),
+    )
+
+
+incident_events = Table("incident_events", metadata, *_event_columns(), _incident_key())
+incident_events_archive = Table(
+    "incident_events_archive", metadata, *_event_columns(), _incident_key("incidents_archive")
 )
 
 ingest_rejects = Table(
@@ -149,4 +187,47 @@ ingest_rejects = Table(
     Column("sender", String(128), nullable=False),
     Column("reason", Text, nullable=False),
     Column("raw", Text, nullable=False),
+    Column("digest", String(64), nullable=False),  # the same alert sent again is the same row
+    Column("deliveries", Integer, nullable=False, server_default="1"),
+    Column("last_seen_at", UTCDateTime),
+    Column("envelope", Document),  # of the group it came with, to take it again under it
+    Column("incident_id", IncidentId),  # where it went when it was taken after all
+    UniqueConstraint("digest"),
+)
+
+effects = Table(
+    "effects",
+    metadata,
+    Column("effect_id", _serial, primary_key=True),
+    _incident_key(index=False),  # the unique constraint has one
+    Column("revision", Integer, nullable=False),
+    Column("event", String(16), nullable=False),
+    Column("target", String(128), nullable=False),
+    Column("state", String(16), nullable=False, server_default="pending"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("next_attempt_at", UTCDateTime),  # NULL: over
+    Column("last_error", Text),
+    # whoever writes it again, and however often: it is one notification
+    UniqueConstraint("incident_id", "revision", "event", "target"),
+)
+_is_unsent = text("next_attempt_at IS NOT NULL")
+Index(
+    "ix_effects_due",
+    effects.c.next_attempt_at,
+    postgresql_where=_is_unsent,
+    sqlite_where=_is_unsent,
+)
+
+process_beats = Table(
+    "process_beats",
+    metadata,
+    Column("name", String(256), primary_key=True),
+    Column("at", UTCDateTime, nullable=False),
+)
+
+broker_epoch = Table(
+    "broker_epoch",
+    metadata,
+    Column("value", String(64), primary_key=True),  # one row: what the broker should hold too
 )

@@ -8,7 +8,7 @@ import ipaddress
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from marshmallow import ValidationError
+from marshmallow import ValidationError, fields
 
 from opssage.redaction import mask, redact_text
 from opssage.settings.interpolation import Path, references
@@ -28,6 +28,10 @@ _UNGUARDED = (
 _IGNORED = (
     "auth.mode: open, although auth.token is set; "
     "set OPSSAGE_AUTH_MODE to token to ask for it, or take the token away"
+)
+
+_SAME_NAME = (
+    "notify.targets[{}].name: {!r} is the name of notify.targets[{}] too; give each its own"
 )
 
 
@@ -55,15 +59,22 @@ def _tell(
         path, row = (*at, str(key)), rows(section).get(key)
         if row is None:
             yield f"{dotted(path)}: unknown key; {_suggestion(str(key), section)}"
+        elif isinstance(row, Kind) and row.section and isinstance(wrong[key], Mapping):
+            for position, refused in wrong[key].items():
+                below = value[position], written[key][position], (*path, f"[{position}]")
+                yield from _tell(row.section, refused, *below)
         elif isinstance(row, Kind):
             yield f"{dotted(path)}: {_refused(row, value, written[key])}"
         else:
             yield from _tell(row, wrong[key], value, written[key], path)
+    for key, row in rows(section).items():
+        if key in wrong and key not in written and isinstance(row, Kind):
+            yield f"{dotted((*at, key))}: missing; write {row.expects}, for example {row.example}"
 
 
 def dotted(path: Path) -> str:
     """Return the path of a key as people write it."""
-    return ".".join(map(str, path))
+    return ".".join(map(str, path)).replace(".[", "[")
 
 
 def _suggestion(key: str, section: type) -> str:
@@ -86,7 +97,7 @@ def _shown(kind: Kind, value: Any) -> str:
         return str(value).lower()
     if kind.secret:
         return "the value (hidden)"
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and not isinstance(kind.field, fields.Dict):
         return "a section"
     if not isinstance(value, str):
         return redact_text(str(value))[:_SHOWN_LENGTH]
@@ -119,6 +130,18 @@ def settle_auth(values: dict[str, Any]) -> list[str]:
     if auth["mode"] == "open" and token:
         return [_IGNORED]
     return []
+
+
+def settle_targets(values: Mapping[str, Any]) -> list[str]:
+    """Return what forbids to tell the targets of notifications apart."""
+    first: dict[str, int] = {}
+    faults = []
+    for position, target in enumerate((values.get("notify") or {}).get("targets", ())):
+        name = target["name"]
+        if name in first:
+            faults.append(_SAME_NAME.format(position, name, first[name]))
+        first.setdefault(name, position)
+    return faults
 
 
 def is_loopback(host: str) -> bool:

@@ -11,7 +11,7 @@ _REFERENCE = re.compile(r"\$\{(?P<name>[A-Za-z_]\w*)(?::-(?P<default>[^{}]*))?\}
 _OPENING = re.compile(r"\$\{")
 
 Path = tuple[str, ...]
-"""Where a value stands in a document: its keys from the top."""
+"""Where a value stands in a document: its keys from the top, `[2]` for the third of a list."""
 
 
 class UnexpandedError(ValueError):
@@ -58,7 +58,10 @@ def expand_tree(
     if isinstance(node, str):
         return expand(node, environ)
     if isinstance(node, list):
-        return [expand_tree(item, environ, report, at) for item in node]
+        return [
+            expand_tree(item, environ, report, (*at, f"[{position}]"))
+            for position, item in enumerate(node)
+        ]
     if not isinstance(node, Mapping):
         return node
     kept = {}

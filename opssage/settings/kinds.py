@@ -25,6 +25,7 @@ class Kind:
     example: str
     env: str | None = None  #: the variable that gives the value when no file does
     secret: bool = False  #: never shown
+    section: type | None = None  #: the value is a list of these
 
 
 def kind_of(field: dataclasses.Field[Any]) -> Kind | None:
@@ -32,7 +33,8 @@ def kind_of(field: dataclasses.Field[Any]) -> Kind | None:
     return field.metadata.get("kind")
 
 
-def _setting(default: object, *, example: str | None = None, **kind: Any) -> Any:
+def setting(default: object, *, example: str | None = None, **kind: Any) -> Any:
+    """Declare a setting of a kind; without a default (`dataclasses.MISSING`) it has to be there."""
     row = Kind(example=str(default) if example is None else example, **kind)
     row.field.allow_none = row.field.allow_none or default is None
     shown = not (row.secret or isinstance(row.field, _Url))
@@ -49,7 +51,7 @@ class _Whole(fields.Integer):
 def whole(default: int, *, least: int = 1, most: int | None = None, env: str | None = None) -> Any:
     """Declare a whole number between two bounds, both included."""
     bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
-    return _setting(
+    return setting(
         default,
         field=_Whole(validate=validate.Range(min=least, max=most)),
         expects=f"a whole number {bounds}",
@@ -59,7 +61,7 @@ def whole(default: int, *, least: int = 1, most: int | None = None, env: str | N
 
 def seconds(default: float) -> Any:
     """Declare a duration in seconds; fractions count, zero does not."""
-    return _setting(
+    return setting(
         float(default),
         field=fields.Float(validate=validate.Range(min=0, min_inclusive=False)),
         expects="a number of seconds above 0",
@@ -69,14 +71,14 @@ def seconds(default: float) -> Any:
 
 def share(default: float) -> Any:
     """Declare a number from 0 to 1."""
-    return _setting(
+    return setting(
         default, field=fields.Float(validate=validate.Range(0, 1)), expects="a number from 0 to 1"
     )
 
 
 def flag(*, default: bool) -> Any:
     """Declare a yes or no."""
-    return _setting(
+    return setting(
         default, field=fields.Boolean(), expects="true or false", example=str(default).lower()
     )
 
@@ -89,7 +91,7 @@ def text(
     secret: bool = False,
 ) -> Any:
     """Declare a text that is not blank."""
-    return _setting(
+    return setting(
         default,
         field=fields.String(validate=validate.Regexp(r"(?s).*\S")),
         expects="a text (a number needs quotes)",
@@ -109,7 +111,7 @@ class _Choice(fields.String):
 def choice(default: str, *others: str, env: str | None = None, may_be_null: bool = False) -> Any:
     """Declare one word of a few, in any case; the default comes first."""
     words = (default, *others)
-    return _setting(
+    return setting(
         default,
         field=_Choice(validate=validate.OneOf(words), allow_none=may_be_null),
         expects=" or ".join((", ".join(words[:-1]), words[-1])),
@@ -119,17 +121,91 @@ def choice(default: str, *others: str, env: str | None = None, may_be_null: bool
 
 def label_names(*default: str) -> Any:
     """Declare a list of Prometheus label names."""
-    return _setting(
+    return setting(
         default,
-        field=_Tuple(fields.String(validate=validate.Regexp(_LABEL))),
+        field=TupleOf(fields.String(validate=validate.Regexp(_LABEL))),
         expects="a list of label names",
         example="[namespace, service]",
     )
 
 
-class _Tuple(fields.List[str]):
+class TupleOf(fields.List[Any]):
+    """A list whose value cannot be changed."""
+
     def _deserialize(self, *args: Any, **kwargs: Any) -> tuple[Any, ...]:  # type: ignore[override]
         return tuple(super()._deserialize(*args, **kwargs))
+
+
+def words(*known: str) -> Any:
+    """Declare a list of at least one of some words, in any case; the default has them all."""
+    return setting(
+        known,
+        field=TupleOf(_Choice(validate=validate.OneOf(known)), validate=validate.Length(min=1)),
+        expects=f"a list with one or more of {', '.join(known)}",
+        example=f"[{', '.join(known[:2])}]",
+    )
+
+
+def severities() -> Any:
+    """Declare a list of severities, in any case; empty by default."""
+    return setting(
+        (),
+        field=TupleOf(_Choice(validate=validate.Regexp(r"(?s).*\S"))),
+        expects="a list of severities",
+        example="[critical, error]",
+    )
+
+
+def label_patterns() -> Any:
+    """Declare labels with a regular expression each; loaded as pairs, none by default."""
+    return setting(
+        (),
+        field=_Patterns(
+            keys=fields.String(validate=validate.Regexp(_LABEL)),
+            values=fields.String(validate=_check_pattern),
+        ),
+        expects="label names with a regular expression each (a number needs quotes)",
+        example="{namespace: shop|cart}",
+    )
+
+
+class _Patterns(fields.Dict):
+    def _deserialize(self, *args: Any, **kwargs: Any) -> tuple[Any, ...]:  # type: ignore[override]
+        loaded = super()._deserialize(*args, **kwargs)  # type: ignore[no-untyped-call]
+        return tuple(loaded.items())
+
+
+def _check_pattern(value: str) -> None:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValidationError("pattern") from error
+
+
+def target_name() -> Any:
+    """Declare the name of something that is notified; it has to be there."""
+    return setting(
+        dataclasses.MISSING,
+        field=fields.String(required=True, validate=validate.Regexp(r"^\w[\w .-]{0,63}\Z")),
+        expects="a name of up to 64 letters, digits, spaces, dots, dashes and underscores",
+        example="on-call",
+    )
+
+
+def target_url() -> Any:
+    """Declare where notifications go, as apprise spells it; it has to be there.
+
+    Only the scheme is looked at. Wherever tokens stand in such a URL, all of it is a secret.
+    """
+    return setting(
+        dataclasses.MISSING,
+        field=fields.String(
+            required=True, validate=validate.Regexp(r"(?s)^[A-Za-z][A-Za-z0-9+.-]*://.*\S")
+        ),
+        expects="an apprise URL",
+        example="slack://TokenA/TokenB/TokenC/#channel",
+        secret=True,
+    )
 
 
 class _Url(fields.String):
@@ -158,7 +234,7 @@ def _has_host(value: str) -> bool:
 
 def web_url(default: str | None, *, example: str, env: str | None = None) -> Any:
     """Declare an `http://` or `https://` URL."""
-    return _setting(
+    return setting(
         default,
         field=_Url(("http", "https"), needs_host=True),
         expects="an http:// or https:// URL",
@@ -169,7 +245,7 @@ def web_url(default: str | None, *, example: str, env: str | None = None) -> Any
 
 def broker_url(default: str, *, env: str) -> Any:
     """Declare a `redis://` or `rediss://` URL."""
-    return _setting(
+    return setting(
         default,
         field=_Url(("redis", "rediss"), needs_host=True),
         expects="a redis:// or rediss:// URL",
@@ -183,7 +259,7 @@ def database_url(default: str | None, *, env: str) -> Any:
     Only the scheme is looked at: SQLAlchemy takes forms that the URL grammar does not, such as
     a password with a `#`, a socket folder in place of a host, no host at all.
     """
-    return _setting(
+    return setting(
         default,
         field=_Url(("postgresql", "postgres", "sqlite"), needs_host=False),
         expects="a postgresql:// or sqlite:// URL",

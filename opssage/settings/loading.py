@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from marshmallow import fields
+
 from opssage.errors import SettingsError
 from opssage.redaction import mask
 from opssage.settings.document import read
-from opssage.settings.faults import check, dotted, settle_auth, without_password
+from opssage.settings.faults import check, dotted, settle_auth, settle_targets, without_password
 from opssage.settings.interpolation import expand_tree
 from opssage.settings.kinds import Kind
 from opssage.settings.schema import build, rows
@@ -35,6 +37,8 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
     faults += refused
     if not any(fault.startswith(("auth:", "auth.")) for fault in faults):
         faults += settle_auth(values)
+    if not any(fault.startswith("notify") for fault in faults):
+        faults += settle_targets(values)
     if faults:
         raise SettingsError(faults)
     return build(Settings, values, folder=file.resolve().parent)
@@ -67,6 +71,10 @@ def _described(section: Any) -> dict[str, Any]:
 
 
 def _shown(kind: Kind, value: Any) -> Any:
+    if kind.section is not None:
+        return [_described(item) for item in value]
+    if isinstance(kind.field, fields.Dict):
+        return dict(value)
     if isinstance(value, str):
         return mask(value) if kind.secret else without_password(value)
     return list(value) if isinstance(value, tuple) else value

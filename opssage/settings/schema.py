@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from marshmallow import Schema, fields
 
-from opssage.settings.kinds import Kind, kind_of
+from opssage.settings.kinds import Kind, TupleOf, kind_of, setting
 
 T = TypeVar("T")
 
@@ -16,7 +16,7 @@ def rows(section: type) -> dict[str, Kind | type]:
     return {
         field.name: kind_of(field) or type(field.default)
         for field in dataclasses.fields(section)
-        if field.default is not dataclasses.MISSING
+        if kind_of(field) or field.default is not dataclasses.MISSING
     }
 
 
@@ -35,5 +35,25 @@ def build(section: type[T], values: Mapping[str, Any], **more: Any) -> T:
     table = rows(section)
     for key, value in values.items():
         row = table[key]
-        more[key] = value if isinstance(row, Kind) else build(row, value)
+        more[key] = _built(row, value)
     return section(**more)
+
+
+def _built(row: Kind | type, value: Any) -> Any:
+    if not isinstance(row, Kind):
+        return build(row, value)
+    if row.section is None:
+        return value
+    return tuple(build(row.section, item) for item in value)
+
+
+def many(section: type, *, expects: str, example: str) -> Any:
+    """Declare a list of sections; empty by default. What stands in it is not shown in faults."""
+    return setting(
+        (),
+        field=TupleOf(fields.Nested(schema(section))),
+        expects=expects,
+        example=example,
+        section=section,
+        secret=True,
+    )

@@ -6,18 +6,25 @@ A setting is one line here and one in config.yaml.
 from dataclasses import dataclass
 from pathlib import Path
 
+from opssage.notification import Event
 from opssage.settings.kinds import (
     broker_url,
     choice,
     database_url,
     flag,
     label_names,
+    label_patterns,
     seconds,
+    severities,
     share,
+    target_name,
+    target_url,
     text,
     web_url,
     whole,
+    words,
 )
+from opssage.settings.schema import many
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,6 +91,7 @@ class IngestSettings:
     """How alerts become incidents."""
 
     group_by: tuple[str, ...] = label_names()  #: empty: all labels
+    backlog_max: int = whole(10_000)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,10 +100,14 @@ class WorkerSettings:
 
     concurrency: int = whole(2)
     lease_seconds: float = seconds(20)
+    heartbeat_seconds: float = seconds(5)
     dispatch_seconds: float = seconds(2)
     resend_seconds: float = seconds(20)
     max_attempts: int = whole(5)
-    high_water: int = whole(200)
+    high_water: int = whole(64)
+    stage_seconds: int = whole(120, least=5, most=600)
+    canary_seconds: float = seconds(30)
+    silence_seconds: float = seconds(180)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,6 +119,7 @@ class CollectSettings:
     baseline_seconds: int = whole(1800)
     max_points: int = whole(120, least=2)
     max_series: int = whole(40)
+    outage_seconds: int = whole(60, least=0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -152,6 +165,29 @@ class DiagnoseSettings:
     """When an answer is good enough."""
 
     min_confidence: float = share(0.5)  #: below it the verdict is insufficient_evidence
+    cooldown_seconds: float = seconds(300)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NotifyTarget:
+    """Somebody to tell, and what of. A filter that is left out lets everything through."""
+
+    name: str = target_name()
+    url: str = target_url()
+    events: tuple[str, ...] = words(*(event.value for event in Event))
+    severities: tuple[str, ...] = severities()
+    labels: tuple[tuple[str, str], ...] = label_patterns()  #: one alert has to match them all
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NotifySettings:
+    """Who is told when an investigation ends or a resolved incident fires again."""
+
+    targets: tuple[NotifyTarget, ...] = many(
+        NotifyTarget,
+        expects="a list of targets",
+        example="[{name: on-call, url: slack://TokenA/TokenB/TokenC}]",
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -170,3 +206,4 @@ class Settings:
     sources: SourcesSettings = SourcesSettings()
     enrich: EnrichSettings = EnrichSettings()
     diagnose: DiagnoseSettings = DiagnoseSettings()
+    notify: NotifySettings = NotifySettings()

@@ -23,7 +23,14 @@ VERBS = {
 
 def work(store: Store, incident_id: UUID, stage: Stage, name: str, chance: random.Random) -> None:
     """Handle one message, as often as it may come."""
-    claim = store.claim(incident_id, stage, owner=name, task_id=name, lease_seconds=LEASE_SECONDS)
+    claim = store.claim(
+        incident_id,
+        stage,
+        owner=name,
+        task_id=name,
+        lease_seconds=LEASE_SECONDS,
+        max_attempts=1000,
+    )
     if claim is None or chance.random() < 0.1:  # dies with the lease in hand
         return
     if chance.random() < 0.1:  # a zombie: commits after its lease has passed on

@@ -4,67 +4,17 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from time import sleep
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from factories import NOON, REPORT, alert, group
-from sqlalchemy import update
+from steps import age, claimed, completed, hasten, opened
 
 from opssage.errors import LostClaimError
 from opssage.incident import Reject, Stage, Status
-from store import Claim, IncidentFilter, Store, engine, ingest, tables
-from store.columns import database_now
+from store import IncidentFilter, Rules, engine, ingest
 
 OTHER = '{}:{alertname="Other"}'
-
-
-def opened(store: Store, *alerts, **envelope) -> UUID:
-    """Store a group and return the one incident it belongs to."""
-    (touched,) = store.create_incident(group(*alerts, **envelope)).incidents
-    return touched.incident_id
-
-
-def claimed(
-    store: Store, incident_id: UUID, stage: Stage = Stage.COLLECT, **options
-) -> Claim | None:
-    """Claim a stage as some worker would."""
-    return store.claim(
-        incident_id, stage, **{"owner": "w1", "task_id": "t1", "lease_seconds": 20, **options}
-    )
-
-
-def age(database, incident_id: UUID, *, enqueued_ago: float, enqueue_count: int) -> None:
-    """Make the incident's last message older than it is."""
-    bound = engine.create(database, Path())
-    with bound.begin() as connection:
-        connection.execute(
-            update(tables.incidents)
-            .where(tables.incidents.c.incident_id == incident_id)
-            .values(enqueued_at=database_now(-enqueued_ago), enqueue_count=enqueue_count)
-        )
-    bound.dispose()
-
-
-def hasten(database, incident_id: UUID) -> None:
-    """Let the cooldown of a diagnosed incident be over."""
-    bound = engine.create(database, Path())
-    mine = tables.incidents.c.incident_id == incident_id
-    with bound.begin() as connection:
-        moved = update(tables.incidents).where(
-            mine, tables.incidents.c.next_attempt_at.is_not(None)
-        )
-        connection.execute(moved.values(next_attempt_at=database_now(-1)))
-    bound.dispose()
-
-
-def completed(store: Store, incident_id: UUID, alert_seq: int = 1) -> None:
-    """Run all three stages."""
-    for stage, verb, document in (
-        (Stage.COLLECT, store.update_primary_context, {"alert_seq": alert_seq}),
-        (Stage.ENRICH, store.update_enhanced_context, {}),
-        (Stage.DIAGNOSE, store.update_diagnostic_report, REPORT),
-    ):
-        verb(incident_id, claimed(store, incident_id, stage).epoch, document)
 
 
 def test_a_group_is_one_incident(store):
@@ -186,7 +136,7 @@ def test_requests_of_different_groups_that_meet_in_one_incident_agree_on_its_end
 
     with ThreadPoolExecutor(1) as pool:
         with bound.begin() as connection:
-            ingest.record(connection, group(alert(pod="b")))
+            ingest.record(connection, group(alert(pod="b")), Rules())
             waiting = pool.submit(store.create_incident, resolving)
             sleep(0.3)
         waiting.result()

@@ -1,0 +1,63 @@
+"""What an incident goes through, one call a step."""
+
+from pathlib import Path
+from uuid import UUID
+
+from factories import REPORT, group
+from sqlalchemy import update
+
+from opssage.incident import Stage
+from opssage.settings import DatabaseSettings
+from store import Claim, Store, engine, tables
+from store.columns import database_now
+
+LEASE = {"owner": "w1", "task_id": "t1", "lease_seconds": 20, "max_attempts": 5}
+
+
+def opened(store: Store, *alerts, **envelope) -> UUID:
+    """Store a group and return the one incident it belongs to."""
+    (touched,) = store.create_incident(group(*alerts, **envelope)).incidents
+    return touched.incident_id
+
+
+def claimed(
+    store: Store, incident_id: UUID, stage: Stage = Stage.COLLECT, **options
+) -> Claim | None:
+    """Claim a stage as some worker would."""
+    return store.claim(incident_id, stage, **{**LEASE, **options})
+
+
+def age(
+    database: DatabaseSettings, incident_id: UUID, *, enqueued_ago: float, enqueue_count: int
+) -> None:
+    """Make the incident's last message older than it is."""
+    bound = engine.create(database, Path())
+    with bound.begin() as connection:
+        connection.execute(
+            update(tables.incidents)
+            .where(tables.incidents.c.incident_id == incident_id)
+            .values(enqueued_at=database_now(-enqueued_ago), enqueue_count=enqueue_count)
+        )
+    bound.dispose()
+
+
+def hasten(database: DatabaseSettings, incident_id: UUID, *, by: float = 1) -> None:
+    """Let what the incident waits for have come to pass some seconds ago."""
+    bound = engine.create(database, Path())
+    mine = tables.incidents.c.incident_id == incident_id
+    with bound.begin() as connection:
+        moved = update(tables.incidents).where(
+            mine, tables.incidents.c.next_attempt_at.is_not(None)
+        )
+        connection.execute(moved.values(next_attempt_at=database_now(-by)))
+    bound.dispose()
+
+
+def completed(store: Store, incident_id: UUID, alert_seq: int = 1) -> None:
+    """Run all three stages."""
+    for stage, verb, document in (
+        (Stage.COLLECT, store.update_primary_context, {"alert_seq": alert_seq}),
+        (Stage.ENRICH, store.update_enhanced_context, {}),
+        (Stage.DIAGNOSE, store.update_diagnostic_report, REPORT),
+    ):
+        verb(incident_id, claimed(store, incident_id, stage).epoch, document)
