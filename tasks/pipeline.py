@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from time import monotonic, sleep
 from typing import Any, Protocol, cast
 from uuid import UUID
 
@@ -12,7 +13,12 @@ from celery import Signature, shared_task
 from celery import Task as CeleryTask
 
 from opssage import metrics
-from opssage.errors import LostClaimError, OpsSageError, StoreUnavailableError
+from opssage.errors import (
+    LostClaimError,
+    OpsSageError,
+    SourcesAwayError,
+    StoreUnavailableError,
+)
 from opssage.evidence import PrimaryContext
 from opssage.incident import Stage
 from opssage.knowledge import EnhancedContext
@@ -21,7 +27,8 @@ from opssage.redaction import redact
 from opssage.settings import Settings
 from opssage.wire import from_json, to_json
 from store import Claim, Store
-from tasks.collect import Source
+from tasks import heartbeat
+from tasks.collect import Source, outage
 from tasks.collect import collect as collect_evidence
 from tasks.diagnose import diagnose as diagnose_cause
 from tasks.enrich import Runbook
@@ -30,6 +37,7 @@ from tasks.enrich import enrich as enrich_context
 log = get_logger(__name__)
 
 _TRACEBACK_CHARS = 4000
+_COMMIT_PAUSE_SECONDS = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +57,7 @@ class App(Protocol):
     """The Celery app as the tasks see it."""
 
     parts: Parts
+    owner: str  #: names the worker on its leases
 
 
 @shared_task(bind=True, name="opssage.collect")
@@ -86,10 +95,12 @@ Work = Callable[[Parts, Claim], object]
 
 def _collect(parts: Parts, claim: Claim) -> PrimaryContext:
     incident = claim.incident
+    settings = parts.settings.collect
     alerts = parts.store.list_alerts(incident.incident_id)
-    return collect_evidence(
-        incident, alerts, parts.sources, parts.settings.collect, datetime.now(UTC)
-    )
+    context = collect_evidence(incident, alerts, parts.sources, settings, datetime.now(UTC))
+    if away := outage(parts.sources, settings.outage_seconds):
+        raise SourcesAwayError(f"no answer from any source of evidence: {away}")
+    return context
 
 
 def _enrich(parts: Parts, claim: Claim) -> EnhancedContext:
@@ -113,18 +124,22 @@ def _advance(task: Task, stage: Stage, incident_id: UUID, work: Work) -> str:
     Returns the outcome. Anything but a commit ends this chain: the row says what comes next, and
     the dispatcher publishes it. The task itself ends normally, so that Flower shows no ghosts.
     """
-    parts = cast("App", task.app).parts
+    app = cast("App", task.app)
+    parts, settings = app.parts, app.parts.settings.worker
     outcome = "dropped"
     try:
         claim = parts.store.claim(
             incident_id,
             stage,
-            owner=task.request.hostname or "",
+            owner=app.owner,
             task_id=task.request.id or "",
-            lease_seconds=parts.settings.worker.lease_seconds,
+            lease_seconds=settings.lease_seconds,
+            max_attempts=settings.max_attempts,
+            redelivered=bool((task.request.delivery_info or {}).get("redelivered")),
         )
         if claim is not None:
-            outcome = _work_on(parts, claim, work)
+            with heartbeat.kept(claim, parts.store, settings):
+                outcome = _work_on(parts, claim, work, app.owner)
     except LostClaimError:
         log.warning("claim_lost", stage=stage.value)
     except StoreUnavailableError as error:
@@ -136,19 +151,33 @@ def _advance(task: Task, stage: Stage, incident_id: UUID, work: Work) -> str:
     return outcome
 
 
-def _work_on(parts: Parts, claim: Claim, work: Work) -> str:
+def _work_on(parts: Parts, claim: Claim, work: Work, owner: str) -> str:
     try:
         with metrics.STAGE_SECONDS.labels(claim.stage.value).time():
             document = to_json(work(parts, claim))
-        _committer(parts.store, claim)(document)
+        _commit(parts, claim, document)
     except (LostClaimError, StoreUnavailableError):
         raise
     except Exception as error:  # noqa: BLE001 - the edge of a task: any fault is told on the row
-        return _record_fault(parts, claim, error)
+        return _record_fault(parts, claim, error, owner)
     if verdict := document.get("verdict"):
         metrics.DIAGNOSES.labels(verdict).inc()
     log.info("stage_committed", stage=claim.stage.value, epoch=claim.epoch)
     return "committed"
+
+
+def _commit(parts: Parts, claim: Claim, document: Mapping[str, Any]) -> None:
+    """Commit, and try again for the length of a lease when the database is away meanwhile."""
+    commit = _committer(parts.store, claim)
+    until = monotonic() + parts.settings.worker.lease_seconds
+    while True:
+        try:
+            return commit(document)
+        except StoreUnavailableError as error:
+            if monotonic() > until:
+                raise
+            log.warning("commit_retried", stage=claim.stage.value, error=str(error))
+            sleep(_COMMIT_PAUSE_SECONDS)
 
 
 def _committer(store: Store, claim: Claim) -> Callable[[Mapping[str, Any]], None]:
@@ -160,9 +189,11 @@ def _committer(store: Store, claim: Claim) -> Callable[[Mapping[str, Any]], None
     return partial(verb, claim.incident.incident_id, claim.epoch)
 
 
-def _record_fault(parts: Parts, claim: Claim, error: Exception) -> str:
+def _record_fault(parts: Parts, claim: Claim, error: Exception, owner: str) -> str:
     permanent = isinstance(error, OpsSageError) and error.permanent
-    give_up = permanent or claim.attempts >= parts.settings.worker.max_attempts
+    counted = not isinstance(error, OpsSageError) or error.counted
+    is_last = claim.attempts >= parts.settings.worker.max_attempts
+    give_up = permanent or (counted and is_last)
     told = redact(
         {
             "class": type(error).__name__,
@@ -170,10 +201,16 @@ def _record_fault(parts: Parts, claim: Claim, error: Exception) -> str:
             "traceback": "".join(traceback.format_exception(error))[-_TRACEBACK_CHARS:],
             "stage": claim.stage.value,
             "attempts": claim.attempts,
+            "worker": owner,
         }
     )
     parts.store.update_status(
-        claim.incident.incident_id, claim.stage, claim.epoch, told, give_up=give_up
+        claim.incident.incident_id,
+        claim.stage,
+        claim.epoch,
+        told,
+        give_up=give_up,
+        counted=counted,
     )
     log.error("stage_failed", stage=claim.stage.value, give_up=give_up, exc_info=error)
     return "failed" if give_up else "retried"

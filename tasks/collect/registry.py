@@ -3,6 +3,7 @@
 from opssage.settings import CollectSettings, LokiSettings, PrometheusSettings, SourcesSettings
 from tasks.collect.alerts import AlertSource
 from tasks.collect.loki import LokiSource
+from tasks.collect.outages import Guarded
 from tasks.collect.prometheus import PrometheusSource
 from tasks.collect.source import Source, Unconfigured
 
@@ -24,21 +25,25 @@ def build_sources(settings: SourcesSettings, collect: CollectSettings) -> tuple[
 def _prometheus(settings: PrometheusSettings, longest: float) -> Source:
     if settings.url is None:
         return Unconfigured(name=PrometheusSource.name)
-    return PrometheusSource(
-        url=settings.url,
-        timeout_seconds=min(settings.timeout_seconds, longest),
-        bearer_token=settings.bearer_token,
-        tenant=settings.tenant,
+    return Guarded(
+        PrometheusSource(
+            url=settings.url,
+            timeout_seconds=min(settings.timeout_seconds, longest),
+            bearer_token=settings.bearer_token,
+            tenant=settings.tenant,
+        )
     )
 
 
 def _loki(settings: LokiSettings, longest: float) -> Source:
     if settings.url is None:
         return Unconfigured(name=LokiSource.name)
-    return LokiSource(
-        url=settings.url,
-        timeout_seconds=min(settings.timeout_seconds, longest),
-        max_lines=settings.max_lines,
-        bearer_token=settings.bearer_token,
-        tenant=settings.tenant,
+    return Guarded(
+        LokiSource(
+            url=settings.url,
+            timeout_seconds=min(settings.timeout_seconds, longest),
+            max_lines=settings.max_lines,
+            bearer_token=settings.bearer_token,
+            tenant=settings.tenant,
+        )
     )

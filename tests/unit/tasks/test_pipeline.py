@@ -1,5 +1,6 @@
 """The three shells: what they commit, what they record, and what they leave alone."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -7,13 +8,14 @@ from uuid import UUID
 import pytest
 from factories import alert, group
 
-from opssage.errors import OpsSageError
+from opssage.errors import OpsSageError, StoreUnavailableError
 from opssage.evidence import Evidence, EvidenceKind, SourceReport, SourceStatus
 from opssage.incident import Stage, Status
 from opssage.settings import Settings, load
 from store import Store
 from tasks import pipeline
 from tasks.collect import Answer
+from tasks.collect.outages import Guarded
 from tasks.pipeline import Parts
 
 
@@ -62,8 +64,8 @@ def settings() -> Settings:
 def shell(store: Store, settings: Settings, source: FakeSource | None = None) -> Any:
     """Return what Celery hands a bound task: its app and its request."""
     parts = Parts(settings=settings, store=store, sources=(source or FakeSource(),), runbooks=())
-    request = SimpleNamespace(hostname="w@test", id="task-1", chain=["next"])
-    return SimpleNamespace(app=SimpleNamespace(parts=parts), request=request)
+    request = SimpleNamespace(id="task-1", delivery_info={}, chain=["next"])
+    return SimpleNamespace(app=SimpleNamespace(parts=parts, owner="w@test/1"), request=request)
 
 
 @pytest.fixture
@@ -168,3 +170,66 @@ def test_secrets_of_an_error_are_not_stored(store, settings, incident_id):
     run(Stage.COLLECT, shell(Leaky(store), settings), incident_id)
 
     assert "hunter2" not in str(store.get_incident(incident_id).last_error)
+
+
+class AllAway(FakeSource):
+    """A source that fails, as a guard would tell."""
+
+    def ask(self, scope: Any, deadline: float) -> Answer:
+        """Answer that nobody answers."""
+        return Answer(reports=(SourceReport(source=self.name, status=SourceStatus.FAILED),))
+
+
+def test_an_outage_of_all_sources_puts_the_incident_off(store, settings, incident_id):
+    """It waits without an attempt being counted, and says what for."""
+    task = shell(store, settings, Guarded(AllAway()))
+
+    assert run(Stage.COLLECT, task, incident_id) == "retried"
+
+    incident = store.get_incident(incident_id)
+    assert (incident.status, incident.last_error["class"]) == (Status.PENDING, "SourcesAwayError")
+    assert store.take_due(10, resend_seconds=20) == []
+
+
+def test_a_site_that_does_not_wait_for_sources_is_diagnosed_without(store, settings, incident_id):
+    """The ledger tells what was missing."""
+    collect = replace(settings.collect, outage_seconds=0)
+    task = shell(store, replace(settings, collect=collect), Guarded(AllAway()))
+
+    assert run(Stage.COLLECT, task, incident_id) == "committed"
+
+
+class Hiccup(Away):
+    """A store whose database is away for the first commit."""
+
+    tried = 0
+
+    def update_primary_context(self, *told: Any) -> None:
+        """Be away once."""
+        self.tried += 1
+        if self.tried == 1:
+            raise StoreUnavailableError
+        self._store.update_primary_context(*told)
+
+
+def test_a_commit_waits_for_a_database_that_was_away(store, settings, incident_id):
+    """The work of a stage is not thrown away for a moment's outage."""
+    assert run(Stage.COLLECT, shell(Hiccup(store), settings), incident_id) == "committed"
+
+    assert store.get_incident(incident_id).status is Status.CONTEXT_COLLECTED
+
+
+def test_a_redelivered_message_goes_on_where_its_worker_was_lost(store, settings, incident_id):
+    """Same task id, lease still running: the stage is taken over at once."""
+    task = shell(store, settings)
+    store.claim(
+        incident_id,
+        Stage.COLLECT,
+        owner="lost",
+        task_id=task.request.id,
+        lease_seconds=60,
+        max_attempts=5,
+    )
+    task.request.delivery_info = {"redelivered": True}
+
+    assert run(Stage.COLLECT, task, incident_id) == "committed"

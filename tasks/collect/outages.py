@@ -1,0 +1,82 @@
+"""Sources that fail as a whole: not asked in vain, and told from faults of an incident."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from time import monotonic
+
+from opssage.evidence import SourceReport, SourceStatus
+from opssage.incident import Alert
+from tasks.collect.source import Answer, KnowsActivity, Scope, Source
+
+FAILURES_TO_REST = 2
+REST_SECONDS = 10.0
+
+
+class Guarded:
+    """A source that is left alone for a while when every question to it fails, again and again.
+
+    Without it, each incident of a storm would wait for the time-outs of a source that is away.
+    """
+
+    def __init__(self, source: Source, clock: Callable[[], float] = monotonic) -> None:
+        """Guard `source`; `clock` counts seconds."""
+        self.name = source.name
+        self._source = source
+        self._clock = clock
+        self._failures = 0
+        self._failing_since: float | None = None
+        self._resting_until = 0.0
+
+    @property
+    def failing_seconds(self) -> float | None:
+        """For how long it has failed whenever it was asked; None when the last answer was one."""
+        return None if self._failing_since is None else self._clock() - self._failing_since
+
+    def ask(self, scope: Scope, deadline: float) -> Answer:
+        """Ask the source, unless it rests."""
+        if self._is_resting:
+            told = f"not asked: it has failed {self._failures} times in a row"
+            report = SourceReport(source=self.name, status=SourceStatus.FAILED, error=told)
+            return Answer(reports=(report,))
+        answer = self._source.ask(scope, deadline)
+        self._note(_is_failure(answer))
+        return answer
+
+    def active_since(self, alerts: tuple[Alert, ...], deadline: float) -> dict[str, datetime]:
+        """Ask the source, if it knows and does not rest."""
+        if self._is_resting or not isinstance(self._source, KnowsActivity):
+            return {}
+        return self._source.active_since(alerts, deadline)
+
+    @property
+    def _is_resting(self) -> bool:
+        return self._clock() < self._resting_until
+
+    def _note(self, failed: bool) -> None:  # noqa: FBT001 - one flag, named at its one call
+        if not failed:
+            self._failures, self._failing_since = 0, None
+            return
+        self._failures += 1
+        if self._failing_since is None:
+            self._failing_since = self._clock()
+        if self._failures >= FAILURES_TO_REST:
+            self._resting_until = self._clock() + REST_SECONDS
+
+
+def _is_failure(answer: Answer) -> bool:
+    asked = [report.status for report in answer.reports]
+    return bool(asked) and all(status is SourceStatus.FAILED for status in asked)
+
+
+def outage(sources: Sequence[Source], patience_seconds: float) -> str | None:
+    """Return the names of the guarded sources when all of them fail, and since recently.
+
+    None when one answers, when there is none, and when they have failed for longer than
+    `patience_seconds`: then there is nothing to wait for.
+    """
+    guarded = [source for source in sources if isinstance(source, Guarded)]
+    failing = [source.failing_seconds for source in guarded]
+    recent = [seconds for seconds in failing if seconds is not None and seconds < patience_seconds]
+    if not guarded or len(recent) < len(guarded):
+        return None
+    return ", ".join(source.name for source in guarded)

@@ -1,0 +1,105 @@
+"""Sources that are away are left alone, and waited for only a while."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from opssage.evidence import SourceReport, SourceStatus
+from tasks.collect import Answer, outage
+from tasks.collect.outages import FAILURES_TO_REST, REST_SECONDS, Guarded
+
+
+@dataclass
+class Moody:
+    """A source that is up or down as told."""
+
+    is_up: bool = False
+    name: str = "prometheus"
+    asked: int = 0
+
+    def ask(self, scope, deadline):
+        """Answer by mood."""
+        self.asked += 1
+        status = SourceStatus.EMPTY if self.is_up else SourceStatus.FAILED
+        return Answer(reports=(SourceReport(source=self.name, status=status),))
+
+
+@dataclass
+class Clock:
+    """Seconds that pass when told."""
+
+    seconds: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@dataclass
+class Bench:
+    """A guarded source on a clock."""
+
+    source: Moody = field(default_factory=Moody)
+    clock: Clock = field(default_factory=Clock)
+
+    def __post_init__(self):
+        self.guarded = Guarded(self.source, self.clock)
+
+    def ask(self, times=1):
+        """Ask several times; return the last answer."""
+        for _ in range(times):
+            answer = self.guarded.ask(None, 0.0)
+        return answer
+
+
+@pytest.fixture
+def bench():
+    """A source that is down."""
+    return Bench()
+
+
+def test_a_source_that_keeps_failing_is_not_asked_for_a_while(bench):
+    """The ledger says so; nobody waits for its time-outs."""
+    bench.ask(FAILURES_TO_REST)
+
+    answer = bench.ask()
+
+    assert bench.source.asked == FAILURES_TO_REST
+    assert answer.reports[0].status is SourceStatus.FAILED
+    assert "not asked" in answer.reports[0].error
+
+
+def test_a_rested_source_is_asked_again(bench):
+    """One answer, even an empty one, ends its rest for good."""
+    bench.ask(FAILURES_TO_REST)
+    bench.clock.seconds += REST_SECONDS
+    bench.source.is_up = True
+
+    assert bench.ask().reports[0].status is SourceStatus.EMPTY
+
+    assert bench.guarded.failing_seconds is None
+
+
+def test_an_outage_is_when_all_sources_fail():
+    """One that answers is enough to go on with."""
+    down, up = Bench(), Bench(Moody(is_up=True, name="loki"))
+    down.ask()
+    up.ask()
+
+    assert outage([down.guarded, up.guarded], 60) is None
+    assert outage([down.guarded], 60) == "prometheus"
+
+
+def test_an_old_outage_is_not_waited_for(bench):
+    """What has been away for long, or was never there, delays no diagnosis."""
+    bench.ask()
+    bench.clock.seconds += 60
+    bench.ask()
+
+    assert outage([bench.guarded], 60) is None
+
+
+def test_without_a_guarded_source_there_is_no_outage(bench):
+    """A site without sources is diagnosed at once; so is one that was not asked yet."""
+    assert outage([], 60) is None
+    assert outage([Moody()], 60) is None
+    assert outage([bench.guarded], 60) is None
