@@ -1,16 +1,16 @@
 """What `opssage doctor` looks at: one row a check, in the order a person would."""
 
 import uuid
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
-from pathlib import Path
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import httpx2 as httpx
 import redis
 
 import store
+from cli import assurance, notifying
+from cli.assurance import sqlite_file
+from cli.findings import Answer, Check, Finding, Level, Row
 from opssage.redaction import redact_text
 from opssage.settings import LokiSettings, PrometheusSettings, Settings, is_loopback
 from worker import app as engine_room
@@ -19,54 +19,37 @@ _TIMEOUT_SECONDS = 5.0
 _PING_SECONDS = 2.0
 
 
-class Level(StrEnum):
-    """How a check went."""
-
-    OK = "OK"
-    WARN = "WARN"
-    FAIL = "FAIL"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
-    """What a check found, and the way to mend it."""
-
-    check: str
-    level: Level
-    message: str
-    fix: str = ""
-
-
-Answer = tuple[Level, str] | tuple[Level, str, str]
-"""How it went, what was found, and the way to mend it where the check's usual one does not fit."""
-
-Check = Callable[[Settings], Answer | None]
-"""Returns None when there is nothing to look at."""
-
-
 def run(settings: Settings, names: Collection[str] | None = None) -> Iterator[Finding]:
     """Yield what each check finds, of those named or of all.
 
     A part that does not answer is a finding, not an error.
     """
+    failed = set()
     for name, check, fix in _CHECKS:
-        if names is not None and name not in names:
+        if (names is not None and name not in names) or assurance.NEEDS.get(name) in failed:
             continue
-        try:
-            answer = check(settings)
-        except Exception as error:  # noqa: BLE001 (whatever a part raises is what is wrong with it)
-            answer = Level.FAIL, f"{type(error).__name__}: {error}"
-        if answer is None:
-            continue
-        level, message, *own_fix = answer
-        told = "" if level is Level.OK else next(iter(own_fix), fix)
-        yield Finding(
-            check=name, level=level, message=redact_text(" ".join(message.split())), fix=told
-        )
+        for level, message, *own_fix in _answers(check, settings):
+            if level is Level.FAIL:
+                failed.add(name)
+            told = "" if level is Level.OK else next(iter(own_fix), fix)
+            yield Finding(
+                check=name, level=level, message=redact_text(" ".join(message.split())), fix=told
+            )
+
+
+def _answers(check: Check, settings: Settings) -> Iterable[Answer]:
+    try:
+        found = check(settings)
+        if found is None:
+            return ()
+        # an answer is a tuple of words, of which several come in an iterator
+        return (found,) if isinstance(found, tuple) else tuple(found)
+    except Exception as error:  # noqa: BLE001 (whatever a part raises is what is wrong with it)
+        return ((Level.FAIL, f"{type(error).__name__}: {error}"),)
 
 
 def _database(settings: Settings) -> Answer:
-    file = _sqlite_file(settings)
+    file = sqlite_file(settings)
     if file is not None and not file.exists():  # to connect would make it
         return Level.FAIL, "no database yet", "`opssage up` or `alembic upgrade head` makes it"
     memory = store.connect(settings.database, settings.folder)
@@ -79,14 +62,8 @@ def _database(settings: Settings) -> Answer:
         memory.close()
 
 
-def _sqlite_file(settings: Settings) -> Path | None:
-    """Return the file that SQLite keeps the database in; None on PostgreSQL."""
-    url = store.normalise(settings.database.url, settings.folder)
-    return Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
-
-
 def _password(settings: Settings) -> Answer | None:
-    if _sqlite_file(settings) is not None:  # it has none
+    if sqlite_file(settings) is not None:  # it has none
         return None
     if settings.database.has_default_password:
         return Level.WARN, "the database has the default password"
@@ -164,15 +141,18 @@ def _auth(settings: Settings) -> Answer:
     return Level.OK, f"mode {settings.auth.mode}, listening on {settings.web.host}"
 
 
-_CHECKS: tuple[tuple[str, Check, str], ...] = (
+_CHECKS: tuple[Row, ...] = (
     (
         "database",
         _database,
         "start it and check DATABASE_URL; tables: `alembic upgrade head`, or start the web process",
     ),
     ("password", _password, "change it in the database and in DATABASE_URL (POSTGRES_PASSWORD)"),
+    *assurance.DATABASE,
     ("broker", _broker, "start it and check OPSSAGE_BROKER_URL; `opssage up` brings one along"),
+    *assurance.BROKER,
     ("worker", _worker, "start one: `celery -A worker worker`, or `opssage up`"),
+    *assurance.WORK,
     (
         "web",
         _web,
@@ -180,5 +160,6 @@ _CHECKS: tuple[tuple[str, Check, str], ...] = (
     ),
     ("prometheus", _prometheus, "set PROMETHEUS_URL (and PROMETHEUS_TOKEN) to one that scrapes"),
     ("loki", _loki, "set LOKI_URL (and LOKI_TOKEN) to one that receives logs"),
+    ("notify", notifying.check, ""),
     ("auth", _auth, "set OPSSAGE_AUTH_MODE=token and OPSSAGE_TOKEN, or listen on 127.0.0.1"),
 )

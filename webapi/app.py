@@ -16,7 +16,8 @@ from opssage import __version__
 from opssage.settings import Settings
 from opssage.wire import format_time
 from store import Store
-from webapi import alerts, auth, health, incidents, payloads, problems, requests
+from webapi import alerts, auth, health, incidents, payloads, problems, rejects, requests
+from webapi.gauges import DatabaseGauges
 from webapi.problems import ProblemApi
 
 _SWAGGER_UI = Path(flask_swagger_ui.__file__).parent / "dist"
@@ -77,7 +78,9 @@ def create_app(
     _describe(api, settings)
     api.register_blueprint(alerts.blueprint(store, nudge, settings.ingest))
     api.register_blueprint(incidents.blueprint(store, nudge))
-    app.register_blueprint(health.blueprint(probes))
+    api.register_blueprint(rejects.blueprint(store, nudge))
+    requests.count_from_zero(app)
+    app.register_blueprint(health.blueprint(probes, DatabaseGauges(store)))
     app.add_url_rule("/", view_func=_home, endpoint="home")
     app.add_url_rule("/api/docs/assets/<path:name>", view_func=_asset, endpoint="docs_asset")
     return app

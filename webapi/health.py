@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from flask import Blueprint, Response, jsonify
+from prometheus_client.registry import Collector
 
 from opssage import metrics
 from opssage.log import get_logger
@@ -13,8 +14,11 @@ Probe = Callable[[], str | None]
 """Asks one part; returns what is wrong with it, or None. May raise."""
 
 
-def blueprint(probes: Mapping[str, Probe]) -> Blueprint:
-    """Return `/livez`, `/readyz` and `/metrics`; `probes` are what readiness asks."""
+def blueprint(probes: Mapping[str, Probe], gauges: Collector) -> Blueprint:
+    """Return `/livez`, `/readyz` and `/metrics`.
+
+    `probes` are what readiness asks; `gauges` are collected at each scrape.
+    """
     routes = Blueprint("health", __name__)
 
     @routes.get("/livez")
@@ -33,7 +37,7 @@ def blueprint(probes: Mapping[str, Probe]) -> Blueprint:
 
     @routes.get("/metrics")
     def show_metrics() -> Response:
-        return Response(metrics.exposition(), content_type="text/plain; version=0.0.4")
+        return Response(metrics.exposition(gauges), content_type="text/plain; version=0.0.4")
 
     return routes
 

@@ -1,24 +1,27 @@
 """`opssage doctor`."""
 
 import dataclasses
+from itertools import chain
 
 import click
 from rich.console import Console
 from rich.text import Text
 
-from cli import checks
-from cli.checks import Finding, Level
+from cli import checks, notifying
 from cli.exits import Exit
+from cli.findings import Finding, Level
 from cli.options import Options, pass_options, print_json, takes
+from tasks.notify import AppriseSender
 
 _STYLES = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "bold red"}
 
 
 @click.command()
+@click.option("--notify", is_flag=True, help="Send a test message to every target too.")
 @takes("config", "data", "url", "json")
 @pass_options
 @click.pass_context
-def doctor(context: click.Context, options: Options) -> None:
+def doctor(context: click.Context, options: Options, *, notify: bool) -> None:
     """Check every part of a running OpsSage and say how to mend what is wrong.
 
     Exits with 3 when the configuration has faults, 4 when a part fails.
@@ -29,7 +32,8 @@ def doctor(context: click.Context, options: Options) -> None:
         settings = dataclasses.replace(settings, web=web)
     console = Console(highlight=False)
     findings = []
-    for finding in checks.run(settings):
+    trials = notifying.trials(settings, AppriseSender()) if notify else ()
+    for finding in chain(checks.run(settings), trials):
         findings.append(finding)
         if not options.json:
             _show(finding, console)

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from cli import checks
-from cli.checks import Level
+from cli.findings import Level
 from opssage.settings import (
     AuthSettings,
     BrokerSettings,

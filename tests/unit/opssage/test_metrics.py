@@ -3,6 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -18,7 +19,27 @@ os.waitpid(child, 0)
 metrics.DISPATCHED.inc()
 print(metrics.exposition().decode())
 """
-NAMES_OF_LABELS = {"outcome", "severity", "method", "route", "status", "stage", "source", "verdict"}
+MORE = """
+from prometheus_client.core import GaugeMetricFamily
+from opssage import metrics
+
+class Told:
+    def collect(self):
+        yield GaugeMetricFamily("told", "By somebody else.", 7)
+
+print(metrics.exposition(Told()).decode())
+"""
+NAMES_OF_LABELS = {
+    "outcome",
+    "event",
+    "severity",
+    "method",
+    "route",
+    "status",
+    "stage",
+    "source",
+    "verdict",
+}
 
 
 def test_exposition_tells_what_was_counted():
@@ -85,3 +106,19 @@ def test_files_of_processes_carry_their_host(tmp_path: Path):
     names = [file.name for file in tmp_path.glob("counter_*.db")]
     assert len(names) == 2
     assert all(name.startswith(f"counter_{host}-") for name in names)
+
+
+@pytest.mark.parametrize("shares_folder", [False, True])
+def test_what_is_collected_beside_is_told_as_it_is(tmp_path: Path, shares_folder):
+    """A gauge read at the scrape is of no process, so it is not added up."""
+    answer = subprocess.run(
+        [sys.executable, "-c", MORE],
+        env={"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)} if shares_folder else {},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    lines = answer.stdout.splitlines()
+    assert "told 7.0" in lines
+    assert "opssage_dispatched_total 0.0" in lines

@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from opssage.errors import SettingsError
-from opssage.settings import Settings, WebSettings, describe, load
+from opssage.notification import Event
+from opssage.settings import NotifyTarget, Settings, WebSettings, describe, load
 from opssage.settings.interpolation import references
 from opssage.settings.kinds import Kind
 from opssage.settings.schema import rows
@@ -259,3 +260,34 @@ def test_described_settings_name_every_key():
 def test_base_url_is_what_links_start_with(public_url: str | None, expected: str):
     """Without a public URL links lead to this machine."""
     assert WebSettings(port=8666, public_url=public_url).base_url == expected
+
+
+def test_targets_are_loaded_with_their_filters(tmp_path: Path):
+    """What is left out lets everything through; severities come in any case."""
+    text = """
+    notify:
+      targets:
+        - {name: all, url: "${HOOK}"}
+        - {name: few, url: "json://b", events: [Failed], severities: [CRITICAL],
+           labels: {namespace: shop|cart}}
+    """
+
+    everything, few = load(written(tmp_path, text), {"HOOK": "json://a/${KEPT}"}).notify.targets
+
+    assert everything == NotifyTarget(name="all", url="json://a/${KEPT}")
+    assert set(everything.events) == set(Event)
+    assert (few.events, few.severities) == (("failed",), ("critical",))
+    assert few.labels == (("namespace", "shop|cart"),)
+
+
+def test_urls_of_targets_are_never_shown(tmp_path: Path):
+    """Tokens stand anywhere in them, so all of it is hidden."""
+    text = 'notify: {targets: [{name: chat, url: "json://hunter2/hunter2", labels: {a: b}}]}'
+
+    settings = load(written(tmp_path, text), {})
+
+    assert "hunter2" not in repr(settings) + repr(settings.notify.targets)
+    (shown,) = describe(settings)["notify"]["targets"]
+    assert "hunter2" not in str(shown)
+    assert (shown["name"], shown["labels"]) == ("chat", {"a": "b"})
+    assert json.loads(json.dumps(shown)) == shown
