@@ -1,7 +1,7 @@
 """Talks to a running OpsSage over HTTP."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,8 +14,17 @@ _POLL_SECONDS = 0.3
 _CODES = {401: Exit.AUTH, 403: Exit.AUTH, 404: Exit.NOT_FOUND, 503: Exit.UNREACHABLE}
 _TERMINAL = {"completed", "failed"}
 
+PAGE = 200
+"""The most incidents that the API lists at once."""
+
 Incident = Mapping[str, Any]
 """An incident as the API answers it."""
+
+Reject = Mapping[str, Any]
+"""An alert that could not be taken, as the API answers it."""
+
+Query = Mapping[str, str | Sequence[str]]
+"""Which incidents to list, by the names of the API's parameters."""
 
 
 class Client:
@@ -46,11 +55,23 @@ class Client:
         receipt: dict[str, Any] = self._ask("POST", f"/api/v1/{door}", json=document).json()
         return receipt
 
-    def incidents(self, statuses: Iterable[str], limit: int) -> tuple[list[Incident], bool]:
-        """Return the newest incidents, without their documents, and whether there are more."""
-        query = {"status": list(statuses), "limit": limit}
-        page = self._ask("GET", "/api/v1/incidents", params=query).json()
-        return page["items"], page["next_cursor"] is not None
+    def incidents(self, query: Query, limit: int) -> tuple[list[Incident], str | None]:
+        """Return the newest incidents, without their documents, and a cursor to older ones."""
+        page = self._ask("GET", "/api/v1/incidents", params={**query, "limit": limit}).json()
+        return page["items"], page["next_cursor"]
+
+    def every_incident(self, query: Query) -> Iterator[Incident]:
+        """Yield all incidents, newest first, without their documents.
+
+        A page is asked for once the one before has been used up, and none is kept.
+        """
+        cursor: str | None = None
+        while True:
+            here = {"cursor": cursor} if cursor else {}
+            page, cursor = self.incidents({**query, **here}, PAGE)
+            yield from page
+            if cursor is None:
+                return
 
     def incident(self, incident_id: str) -> Incident:
         """Return an incident with its documents; an unchanged one costs no body."""
@@ -66,6 +87,30 @@ class Client:
         """Have a failed incident run on, or a completed one diagnosed anew; without documents."""
         restarted: Incident = self._ask("POST", f"/api/v1/incidents/{incident_id}/retry").json()
         return restarted
+
+    def rejects(self, limit: int, *, taken: bool, sender: str | None) -> tuple[list[Reject], bool]:
+        """Return the newest alerts that could not be taken, and whether there are more."""
+        query = {"limit": limit, "taken": taken} | ({"sender": sender} if sender else {})
+        page = self._ask("GET", "/api/v1/rejects", params=query).json()
+        return page["items"], page["next_cursor"] is not None
+
+    def reject(self, reject_id: int) -> Reject:
+        """Return one of them with what was sent."""
+        found: Reject = self._ask("GET", f"/api/v1/rejects/{reject_id}").json()
+        return found
+
+    def ingest_reject(self, reject_id: int, document: Any = None) -> dict[str, Any]:
+        """Have it taken after all, corrected or as it was sent; returns the receipt."""
+        content = {} if document is None else {"json": document}
+        receipt: dict[str, Any] = self._ask(
+            "POST", f"/api/v1/rejects/{reject_id}/ingest", **content
+        ).json()
+        return receipt
+
+    def delete_reject(self, reject_id: int) -> dict[str, Any]:
+        """Delete it; returns what the API says to it."""
+        deleted: dict[str, Any] = self._ask("DELETE", f"/api/v1/rejects/{reject_id}").json()
+        return deleted
 
     def follow(
         self, incident_ids: Iterable[str], seconds: float, changed: Callable[[Incident], None]

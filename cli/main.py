@@ -18,6 +18,10 @@ _COMMANDS = {
     "show": "show an incident and its diagnosis",
     "watch": "follow an incident until it is diagnosed",
     "retry": "diagnose an incident anew, or run a failed one on",
+    "rejects": "list alerts that could not be taken, and take them after all",
+    "archive": "move incidents that are over out of the way",
+    "prune": "delete archived incidents for good",
+    "backup": "write the database to a file, and keep the last few",
     "check-config": "say all that is wrong with a configuration",
     "doctor": "check every part and say how to mend it",
 }

@@ -238,6 +238,7 @@ def _under_claim(stage: Stage) -> Update:
             incidents.c.incident_id == bindparam("claimed_id"),
             incidents.c.epoch == bindparam("claimed_epoch"),
             incidents.c.status == stage.expects.value,
+            incidents.c.lease_until.is_not(None),
         )
         .values(
             lease_until=None,

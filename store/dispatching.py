@@ -82,7 +82,7 @@ def give_back(connection: Connection, incident_ids: list[UUID]) -> None:
     """Clear the stamp of incidents whose message could not be published."""
     connection.execute(
         update(incidents)
-        .where(incidents.c.incident_id.in_(incident_ids), incidents.c.lease_until.is_(None))
+        .where(incidents.c.incident_id.in_(incident_ids), _NO_LEASE)
         .values(enqueued_at=None, enqueue_count=incidents.c.enqueue_count - 1)
     )
 

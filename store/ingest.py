@@ -25,7 +25,8 @@ from uuid_utils.compat import uuid7
 
 from opssage.incident import Alert, AlertGroup, AlertStatus, Status, lead_alert, severity_rank
 from opssage.wire import format_time, parse_time
-from store import rejects
+from store import archive, rejects
+from store.archive import AlertKey
 from store.columns import database_now
 from store.effects import announce
 from store.rules import Rules
@@ -36,9 +37,6 @@ _KEY_BYTES = 256  # an index entry holds 2,704 bytes on PostgreSQL
 _NAME_CHARS = 512
 _WORD_CHARS = 64
 _ALERT_LOCKS = 4096  # PostgreSQL's lock table holds 6,400 by default, for all sessions together
-
-AlertKey = tuple[str, datetime]
-"""Fingerprint and start: with the sender, the identity of an alert."""
 
 AlertRow = Row[*tuple[Any, ...]]
 
@@ -74,7 +72,7 @@ def record(connection: Connection, group: AlertGroup, rules: Rules) -> Receipt:
         return Receipt()
     _lock(connection, group)
     known = _known(connection, group)
-    placed = _place_all(group, known)
+    placed = _not_archived(connection, group.sender, _place_all(group, known))
     refused = 0
     if any(each.opens for each in placed) and _is_full(connection, rules.backlog_max):
         refused = sum(each.opens for each in placed)
@@ -171,6 +169,25 @@ class _Placed:
     def opens(self) -> bool:
         """True when it belongs to an incident that is not there yet."""
         return self.target is not None and self.target.is_new
+
+    @property
+    def is_stray(self) -> bool:
+        """True when it is the end of an alert that nobody knew of."""
+        return self.target is None and self.is_news
+
+
+def _not_archived(
+    connection: Connection, sender: str, placed: Sequence[_Placed]
+) -> Sequence[_Placed]:
+    """Count the ends that the archive knows there; returns what is left to write.
+
+    Asked only for an end that no live row knows, so that no other request pays for the archive.
+    """
+    strays = {(each.alert.fingerprint, each.starts_at) for each in placed if each.is_stray}
+    if not strays:
+        return placed
+    archived = archive.deliver(connection, sender, strays)
+    return [each for each in placed if (each.alert.fingerprint, each.starts_at) not in archived]
 
 
 def _place_all(group: AlertGroup, known: _Known) -> list[_Placed]:

@@ -33,15 +33,16 @@ Counting is too dear for every insert. A digest is as good as a dice for it, and
 number, which PostgreSQL also spends on repeats, it comes up whatever else arrives.
 """
 
+_GROUP = ("receiver", "group_key")
 _ENVELOPE = (
-    "receiver",
-    "group_key",
+    *_GROUP,
     "group_labels",
     "common_labels",
     "common_annotations",
     "external_url",
     "truncated_alerts",
 )
+_ENVELOPE_BYTES = 16_384  # each reject of a request has its own copy
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,8 +70,16 @@ class RejectFilter:
 
 def write(connection: Connection, group: AlertGroup) -> None:
     """Keep a request's rejects; those that are known are counted."""
-    envelope = {name: getattr(group, name) for name in _ENVELOPE}
+    envelope = _envelope(group)
     _keep(connection, [_row(reject, group.sender, envelope) for reject in group.rejects])
+
+
+def _envelope(group: AlertGroup) -> dict[str, Any]:
+    """Return what a reject is taken under later: all of it, or what makes the group if too long."""
+    envelope = {name: getattr(group, name) for name in _ENVELOPE}
+    if len(canonical(envelope)) <= _ENVELOPE_BYTES:
+        return envelope
+    return {name: envelope[name] for name in _GROUP}
 
 
 def write_unreadable(connection: Connection, reject: Reject, sender: str) -> None:
@@ -80,7 +89,7 @@ def write_unreadable(connection: Connection, reject: Reject, sender: str) -> Non
 
 def _row(reject: Reject, sender: str, envelope: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return the row of a reject. The reason is not its identity: it names a position."""
-    group = (envelope["receiver"], envelope["group_key"]) if envelope else ()
+    group = [envelope[name] for name in _GROUP] if envelope else []
     identity = canonical([sender, reject.raw, *group])
     return {
         "sender": sender,

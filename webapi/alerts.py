@@ -21,8 +21,9 @@ from webapi.payloads import (
     plain_group,
     webhook_group,
 )
-from webapi.problems import answers_problems, problem
+from webapi.problems import RETRY_SECONDS, answers_problems, problem
 from webapi.schemas import ReceiptSchema
+from webapi.unreadable import keeper
 
 _PLAIN_ALERT = PlainAlertSchema()
 
@@ -31,13 +32,7 @@ def blueprint(store: Store, nudge: Callable[[], None], settings: IngestSettings)
     """Return the ingest routes; `nudge` tells the publisher of new work."""
     routes = Blueprint("alerts", __name__, url_prefix="/api/v1", description="Where alerts arrive")
 
-    def take(group: AlertGroup) -> Response:
-        started = perf_counter()
-        receipt = store.create_incident(group)
-        if any(touched.opened for touched in receipt.incidents):
-            nudge()
-        _count(group, receipt, perf_counter() - started)
-        return _answer(group, receipt)
+    keep_unreadable = keeper(store)
 
     @routes.route("/alerts", methods=["POST"])
     @routes.doc(requestBody=_body(PlainAlertSchema))
@@ -46,7 +41,7 @@ def blueprint(store: Store, nudge: Callable[[], None], settings: IngestSettings)
     def post_alert() -> Response:
         """Take one alert in our own form."""
         try:
-            group = plain_group(_PLAIN_ALERT.load(parse_body(_body_bytes())), settings.group_by)
+            group = plain_group(_PLAIN_ALERT.load(parse_body(body_bytes())), settings.group_by)
         except UnreadableError as error:
             return _unreadable(error)
         except ValidationError as error:
@@ -56,7 +51,7 @@ def blueprint(store: Store, nudge: Callable[[], None], settings: IngestSettings)
                 "the alert has fields that cannot be taken; errors names them",
                 errors={"json": error.messages_dict},
             )
-        return take(group)
+        return take(group, store.create_incident, nudge)
 
     @routes.route("/webhooks/alertmanager", methods=["POST"])
     @routes.doc(requestBody=_body(WebhookSchema))
@@ -64,16 +59,42 @@ def blueprint(store: Store, nudge: Callable[[], None], settings: IngestSettings)
     @answers_problems(routes, 400, 413, 503)
     def post_alertmanager() -> Response:
         """Take an Alertmanager webhook, version 4: a group is one incident."""
+        raw = body_bytes()
         try:
-            group = webhook_group(parse_body(_body_bytes()))
+            group = webhook_group(parse_body(raw))
         except UnreadableError as error:
+            keep_unreadable(raw, error)
             return _unreadable(error)
-        return take(group)
+        return take(group, store.create_incident, nudge)
 
     return routes
 
 
-def _body_bytes() -> bytes:
+def take(
+    group: AlertGroup, commit: Callable[[AlertGroup], Receipt], nudge: Callable[[], None]
+) -> Response:
+    """Commit a request's alerts, tell the publisher and the metrics, and answer the receipt."""
+    started = perf_counter()
+    receipt = commit(group)
+    if any(touched.opened for touched in receipt.incidents):
+        nudge()
+    _count(group, receipt, perf_counter() - started)
+    return _backlog_full(receipt) if receipt.refused else _answer(group, receipt)
+
+
+def _backlog_full(receipt: Receipt) -> Response:
+    answer = problem(
+        503,
+        "Service Unavailable",
+        f"{receipt.refused} alerts would open incidents, but ingest.backlog_max unfinished ones "
+        f"wait already: send again. The other {receipt.accepted + receipt.duplicates} are stored.",
+    )
+    answer.headers["Retry-After"] = str(RETRY_SECONDS)
+    return answer
+
+
+def body_bytes() -> bytes:
+    """Return the body of the request. Raises RequestEntityTooLarge above the limit."""
     raw = request.get_data()
     # a body sent in chunks has no length to refuse it by, and is cut off at the limit
     if request.content_length is None and len(raw) >= current_app.config["MAX_CONTENT_LENGTH"]:
@@ -96,6 +117,7 @@ def _count(group: AlertGroup, receipt: Receipt, seconds: float) -> None:
         ("accepted", receipt.accepted),
         ("duplicate", receipt.duplicates),
         ("rejected", len(group.rejects)),
+        ("refused", receipt.refused),
     ):
         metrics.ALERTS_RECEIVED.labels(outcome).inc(number)
     for touched in receipt.incidents:

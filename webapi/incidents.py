@@ -10,6 +10,7 @@ from flask_smorest import Blueprint
 from marshmallow import RAISE
 
 from opssage.incident import Incident
+from opssage.wire import format_time
 from store import IncidentFilter, Position, Store
 from webapi import cursors
 from webapi.problems import answers_problems, refuse
@@ -40,9 +41,9 @@ def blueprint(store: Store, nudge: Callable[[], None]) -> Blueprint:
     @routes.alt_response(200, schema=IncidentPageSchema, description="A page")
     def list_incidents(query: dict[str, Any]) -> Response:
         """List incidents, newest first."""
-        limit, cursor = query.pop("limit"), query.pop("cursor")
+        limit, cursor, archived = (query.pop(name) for name in ("limit", "cursor", "archived"))
         found = store.list_incidents(
-            IncidentFilter(**query), limit=limit + 1, after=_position(cursor)
+            IncidentFilter(**query), limit=limit + 1, after=_position(cursor), archived=archived
         )
         items = found[:limit]
         following = cursors.write(items[-1]) if len(found) > limit else None
@@ -84,8 +85,8 @@ def blueprint(store: Store, nudge: Callable[[], None]) -> Blueprint:
         """Run a failed incident on from where it stopped, or a completed one anew."""
         restarted = store.restart_incident(incident_id)
         if restarted is None:
-            _or_404(store.get_version(incident_id), incident_id)
-            refuse(409, f"incident {incident_id} is still being worked on; wait for it")
+            found = _or_404(store.get_incident(incident_id), incident_id)
+            refuse(409, _why_it_stays(found))
         nudge()
         return _json(_shown(restarted, _SUMMARY), 202)
 
@@ -114,6 +115,13 @@ def _position(cursor: str | None) -> Position | None:
 def _next_url(cursor: str) -> str:
     query = [(name, value) for name, value in request.args.items(multi=True) if name != "cursor"]
     return f"{request.base_url}?{urlencode([*query, ('cursor', cursor)])}"
+
+
+def _why_it_stays(incident: Incident) -> str:
+    if incident.archived_at:
+        archived_at = format_time(incident.archived_at)
+        return f"incident {incident.incident_id} is over and was archived at {archived_at}"
+    return f"incident {incident.incident_id} is still being worked on; wait for it"
 
 
 def _or_404(found: T | None, incident_id: UUID) -> T:

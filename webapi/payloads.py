@@ -227,7 +227,7 @@ def webhook_group(body: Any) -> AlertGroup:
     rejects: list[Reject] = []
     for index, item in enumerate(listed):
         try:
-            alerts.append(_webhook_alert(item))
+            alerts.append(webhook_alert(item))
         except ma.ValidationError as error:
             reason = "; ".join(_told(error.messages_dict, f"alerts[{index}]"))
             rejects.append(Reject(index=index, reason=reason, raw=_storable(item)))
@@ -245,7 +245,8 @@ def webhook_group(body: Any) -> AlertGroup:
     )
 
 
-def _webhook_alert(item: Any) -> Alert:
+def webhook_alert(item: Any) -> Alert:
+    """Return one alert of an Alertmanager webhook. Raises marshmallow's ValidationError."""
     read = _WEBHOOK_ALERT.load(item)
     ends_at = read["ends_at"]
     if read["status"] is AlertStatus.FIRING or (ends_at and ends_at < EARLIEST):

@@ -39,7 +39,12 @@ class ProblemApi(Api):
     """flask-smorest's Api with our error shape."""
 
     ERROR_SCHEMA = ProblemSchema
-    DEFAULT_RESPONSE_CONTENT_TYPE = MEDIA_TYPE
+
+    def _register_responses(self) -> None:
+        """Document errors in their own media type; all else that is answered is plain JSON."""
+        self.DEFAULT_RESPONSE_CONTENT_TYPE = MEDIA_TYPE
+        super()._register_responses()
+        del self.DEFAULT_RESPONSE_CONTENT_TYPE
 
     def handle_http_exception(self, error: HTTPException) -> Response:
         """Turn any HTTP error, aborted or raised, into a problem."""

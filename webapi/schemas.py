@@ -52,6 +52,9 @@ class IncidentSummarySchema(ma.Schema):
     root_cause = ma.fields.String(allow_none=True)
     confidence_score = ma.fields.Float(allow_none=True)
     last_error = ma.fields.Dict(allow_none=True)
+    archived_at = ma.fields.AwareDateTime(
+        allow_none=True, metadata={"description": "null: it is live, and may still change"}
+    )
 
 
 class IncidentSchema(IncidentSummarySchema):
@@ -61,6 +64,10 @@ class IncidentSchema(IncidentSummarySchema):
     primary_context = ma.fields.Dict(allow_none=True)
     enhanced_context = ma.fields.Dict(allow_none=True)
     diagnostic_report = ma.fields.Dict(allow_none=True)
+    previous = ma.fields.Dict(
+        allow_none=True,
+        metadata={"description": "The answer of the revision before, while the next one runs"},
+    )
 
 
 class IncidentPageSchema(ma.Schema):
@@ -110,6 +117,10 @@ class IncidentQuerySchema(ma.Schema):
     )
     created_before = ma.fields.AwareDateTime(
         load_default=None, default_timezone=UTC, validate=_MOMENTS
+    )
+    archived = ma.fields.Boolean(
+        load_default=False,
+        metadata={"description": "Whether to list the archived incidents, or those that are not"},
     )
     limit = ma.fields.Integer(load_default=50, validate=ma.validate.Range(1, 200))
     cursor = ma.fields.String(load_default=None)

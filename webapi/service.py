@@ -6,7 +6,7 @@ from flask import Flask
 
 from opssage.log import get_logger
 from opssage.settings import Settings
-from store import connect
+from store import Rules, connect
 from webapi.app import create_app
 from worker.app import create
 from worker.dispatch import dispatch, waiting
@@ -19,9 +19,11 @@ def create_service(settings: Settings) -> Flask:
     """Migrate the database and return the app. Raises StoreUnavailableError without a database."""
     if settings.database.has_default_password:
         log.warning("database_password_is_the_default", fix="set POSTGRES_PASSWORD")
-    store = connect(settings.database, settings.folder)
-    store.migrate()
-    store.close()  # a server that forks after this makes connections of its own
+    migrator = connect(settings.database, settings.folder)
+    migrator.migrate()
+    migrator.close()
+    # connects at first use, so a server may fork before
+    store = connect(settings.database, settings.folder, Rules.of(settings), hasty=True)
     celery = create(settings, hasty=True)
 
     def ask_broker() -> None:

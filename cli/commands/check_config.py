@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 import yaml
 
+from cli import notifying
 from cli.exits import Exit
 from cli.options import Options, messages, pass_options, print_json, takes
 from opssage import settings
@@ -26,7 +27,7 @@ def check_config(
     Exits with 3 when there is a fault.
     """
     try:
-        found = settings.load(file or options.config)
+        found = notifying.checked(settings.load(file or options.config))
     except SettingsError as error:
         if options.json:
             print_json({"ok": False, "faults": error.faults})

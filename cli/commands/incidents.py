@@ -1,13 +1,18 @@
 """`opssage incidents`."""
 
+import csv
+import sys
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from typing import Any, TypeVar
 
 import click
+import orjson
 from rich.console import Console
 from rich.text import Text
 
 from cli import report
-from cli.client import Client, Incident
+from cli.client import PAGE, Client, Incident
 from cli.options import Options, messages, pass_options, print_json, takes
 from opssage.incident import Status
 from opssage.wire import parse_time
@@ -24,29 +29,81 @@ _COLUMNS = (
     "root_cause",
     "resolved_at",
 )
-_MOST = 200  # that the API gives at once
+_CSV = (
+    *("incident_id", "status", "created_at", "updated_at", "resolved_at", "archived_at"),
+    *("alert_name", "severity", "namespace", "service", "sender", "receiver"),
+    *("revision", "previous_id", "confidence_score", "root_cause"),
+)
+_FORMULA = ("=", "+", "-", "@")  # what makes a spreadsheet compute a cell
 _AGES = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 _AGE_WIDTH = 6
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _any_of(name: str, **more: Any) -> Callable[[F], F]:
+    words = name.replace("-", " ")
+    return click.option(
+        f"--{name}", multiple=True, help=f"Only of this {words}; repeat for any of several.", **more
+    )
+
 
 @click.command()
+@_any_of("status", type=click.Choice([status.value for status in Status]))
+@_any_of("severity")
+@_any_of("namespace")
+@_any_of("service")
+@_any_of("alert-name")
+@click.option("--created-after", metavar="TIME", help="Only opened then or later; RFC 3339.")
+@click.option("--created-before", metavar="TIME", help="Only opened before; RFC 3339.")
+@click.option("--archived", is_flag=True, help="The archived ones instead of the live ones.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, PAGE))
+@click.option("--all", "everything", is_flag=True, help="All there are, whatever --limit says.")
 @click.option(
-    "--status",
-    "statuses",
-    multiple=True,
-    type=click.Choice([status.value for status in Status]),
-    help="Only incidents of this status; repeat for any of several.",
+    "--format",
+    "form",
+    type=click.Choice(["jsonl", "csv"]),
+    help="A JSON document or a CSV row for each, as it arrives.",
 )
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, _MOST))
 @takes("config", "data", "url", "token", "json")
 @pass_options
-def incidents(options: Options, statuses: tuple[str, ...], limit: int) -> None:
+def incidents(
+    options: Options,
+    /,
+    limit: int,
+    form: str | None,
+    *,
+    archived: bool,
+    everything: bool,
+    **chosen: str | tuple[str, ...],
+) -> None:
     """List incidents, newest first: for people, or tab-separated lines when piped."""
+    if options.json and (everything or form):
+        raise click.UsageError("--json is one document; with --all or --format take jsonl or csv")
+    query = {name: value for name, value in chosen.items() if value}
+    if archived:
+        query["archived"] = "true"
     with Client(*options.address()) as client:
-        found, more = client.incidents(statuses, limit)
-    console = Console(highlight=False)
+        if everything:
+            _write(client.every_incident(query), form)
+            return
+        found, older = client.incidents(query, limit)
     if options.json:
         print_json(found)
+    else:
+        _write(found, form)
+    if older:
+        messages.print("there are older ones: --all shows them, filters narrow the list")
+
+
+def _write(found: Iterable[Incident], form: str | None) -> None:
+    """Write incidents one by one; none is kept."""
+    console = Console(highlight=False)
+    if form == "csv":
+        _write_csv(found)
+    elif form == "jsonl":
+        for incident in found:
+            click.echo(orjson.dumps(incident))
     elif console.is_terminal:
         now = datetime.now(UTC)
         for incident in found:
@@ -54,10 +111,21 @@ def incidents(options: Options, statuses: tuple[str, ...], limit: int) -> None:
     else:
         for incident in found:
             click.echo("\t".join(_row(incident)))
-    if more:
-        messages.print(
-            f"there are older ones: --limit shows up to {_MOST}, --status narrows the list"
-        )
+
+
+def _write_csv(found: Iterable[Incident]) -> None:
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    table.writerow(_CSV)
+    for incident in found:
+        table.writerow(_cell(incident.get(name)) for name in _CSV)
+
+
+def _cell(value: Any) -> Any:
+    """Return a value that no spreadsheet takes for a formula: alerts come from anybody."""
+    if not isinstance(value, str):
+        return value
+    text = report.printable(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def show(incident: Incident, now: datetime, console: Console) -> None:

@@ -87,7 +87,7 @@ def test_incidents_hints_at_older_ones(opssage, httpserver, incident, cursor, hi
 
     result = opssage("incidents", "--url", httpserver.url_for(""))
 
-    assert ("there are older ones: --limit" in result.stderr) is hinted
+    assert ("there are older ones: --all" in result.stderr) is hinted
 
 
 def test_show_prints_the_diagnosis_for_a_person(opssage, httpserver, incident):

@@ -9,7 +9,20 @@ def test_help_names_every_command_and_the_exit_codes():
     """One page tells what there is."""
     said = CliRunner().invoke(main, ["--help"]).stdout
 
-    for name in ("up", "demo", "send", "incidents", "show", "watch", "retry", "check-config"):
+    for name in (
+        "up",
+        "demo",
+        "send",
+        "incidents",
+        "show",
+        "watch",
+        "retry",
+        "check-config",
+        "rejects",
+        "archive",
+        "prune",
+        "backup",
+    ):
         assert f"\n  {name} " in said
     assert "\n  doctor " in said
     assert "Exit codes" in said

@@ -8,6 +8,7 @@ import pytest
 
 from opssage.errors import StoreUnavailableError
 from opssage.settings import load
+from store import Receipt
 from webapi.app import create_app
 
 RECORDED = Path(__file__).parents[2] / "fixtures" / "alertmanager"
@@ -253,3 +254,22 @@ def test_a_database_that_is_away_is_a_503(nudges):
     assert answer.status_code == 503
     assert answer.headers["Retry-After"]
     assert nudges.count == 0
+
+
+class Full:
+    """A store that has room for what it knows only."""
+
+    def create_incident(self, group):
+        """Leave out one alert."""
+        return Receipt(accepted=len(group.alerts) - 1, refused=1)
+
+
+def test_a_full_backlog_is_a_503_that_tells_what_was_kept(nudges):
+    """The sender sends it again; nothing of it is lost meanwhile."""
+    client = create_app(load(environ={}), Full(), nudges, {}).test_client()
+
+    answer = client.post(WEBHOOK, json=webhook(firing(pod="a"), firing(pod="b")))
+
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"]
+    assert "ingest.backlog_max" in answer.json["detail"]

@@ -85,6 +85,9 @@ def test_the_api_is_documented_from_local_files(client):
         "/api/v1/incidents",
         "/api/v1/incidents/{incident_id}",
         "/api/v1/incidents/{incident_id}/retry",
+        "/api/v1/rejects",
+        "/api/v1/rejects/{reject_id}",
+        "/api/v1/rejects/{reject_id}/ingest",
     }
 
 
@@ -147,3 +150,20 @@ def test_a_wrong_token_is_a_401(guarded, given):
     answer = guarded.get("/api/v1/incidents", headers={"Authorization": given})
 
     assert answer.status_code == 401
+
+
+def test_the_documentation_tells_answers_from_problems(client):
+    """What went well is JSON, what went wrong is problem+json."""
+    document = client.get("/api/openapi.json").json
+    routes = [route for path in document["paths"].values() for route in path.values()]
+    answers = [
+        (status, kind)
+        for route in routes
+        if isinstance(route, dict)
+        for status, answer in route["responses"].items()
+        for kind in answer.get("content", {})
+    ]
+
+    assert answers
+    for status, kind in answers:
+        assert kind == ("application/json" if status < "300" else "application/problem+json")

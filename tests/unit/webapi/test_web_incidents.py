@@ -18,7 +18,9 @@ def opened(store, *alerts, **envelope) -> str:
 
 def advance(store, incident_id: str, stage: Stage, document: dict) -> None:
     """Commit a stage."""
-    claim = store.claim(incident_id, stage, owner="w", task_id="t", lease_seconds=20)
+    claim = store.claim(
+        incident_id, stage, owner="w", task_id="t", lease_seconds=20, max_attempts=5
+    )
     verbs = {
         Stage.COLLECT: store.update_primary_context,
         Stage.ENRICH: store.update_enhanced_context,
