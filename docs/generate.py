@@ -40,12 +40,18 @@ def _commands() -> Iterator[str]:
     yield from ("## Commands", "")
     context = click.Context(main, info_name="opssage", **{**main.context_settings, **_WIDTH})
     yield from _fenced(main.get_help(context))
-    for name in main.list_commands(context):
-        command = main.get_command(context, name)
+    yield from _below(main, context)
+
+
+def _below(group: click.Group, context: click.Context) -> Iterator[str]:
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         assert command is not None  # noqa: S101 - it was just listed
         inner = click.Context(command, parent=context, info_name=name, **_WIDTH)
-        yield from (f"### opssage {name}", "")
+        yield from (f"### {inner.command_path}", "")
         yield from _fenced(command.get_help(inner))
+        if isinstance(command, click.Group):
+            yield from _below(command, inner)
 
 
 def _fenced(text: str) -> Iterator[str]:
