@@ -1,8 +1,10 @@
 """docker-compose.yml: what runs, under which names, and how tightly."""
 
+import os
 import re
 import shlex
 import shutil
+import subprocess
 import sys
 import tomllib
 from importlib.util import find_spec
@@ -66,6 +68,7 @@ def test_compose_names_are_those_that_users_know():
         "worker": None,
         "dispatcher": None,
         "flower": None,
+        "backup": None,
     }
 
 
@@ -180,11 +183,13 @@ def test_compose_counts_in_one_place():
     assert "uid=10001" in document()["volumes"]["metrics"]["driver_opts"]["o"]
 
 
-def test_compose_worker_check_leaves_no_metrics():
-    """Each look at the worker is a process; its files would fill the folder."""
-    (_, command) = SERVICES["worker"]["healthcheck"]["test"]
+def test_compose_health_checks_leave_no_metrics():
+    """Each look is a process, whose files would fill the folder if it counted."""
+    checks = [SERVICES[name]["healthcheck"]["test"][1:-1] for name in ("worker", "dispatcher")]
 
-    assert command.startswith("env -u PROMETHEUS_MULTIPROC_DIR celery ")
+    assert checks == [["python", "-m", "worker.health"]] * 2
+    code = "import sys, worker.health; sys.exit('opssage.metrics' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_compose_broker_keeps_what_it_has():
@@ -237,6 +242,70 @@ def test_compose_migration_is_an_alembic_command():
 
     assert parsed.cmd[0] is upgrade
     assert scripts.get_revision(parsed.revision)
+
+
+@pytest.fixture
+def daily(tmp_path):
+    """Run the loop of the backup service once, over stand-ins for PostgreSQL's programs."""
+    stand_ins = {
+        "pg_dump": "echo dumped > partial; exit ${PG_DUMP_ENDS:-0}",
+        "pg_restore": "test -s partial",
+        "sleep": "kill $PPID",
+    }
+    programs, folder = tmp_path / "bin", tmp_path / "data"
+    programs.mkdir()
+    folder.mkdir()
+    for name, text in stand_ins.items():
+        (programs / name).write_text(f"#!/bin/sh\n{text}\n")
+        (programs / name).chmod(0o755)
+    (words,) = argv("backup")
+
+    def run(**environment):
+        path = f"{programs}:/usr/bin:/bin"
+        command = [*SERVICES["backup"]["entrypoint"], words.replace("$$", "$")]
+        subprocess.run(command, cwd=folder, env={"PATH": path, **environment}, check=False)
+        return sorted(file.name for file in folder.iterdir())
+
+    return run
+
+
+def test_compose_backup_is_made_when_the_profile_says_so(daily):
+    """It is whole before it has its name, and only one is made a day."""
+    assert SERVICES["backup"]["profiles"] == ["backup"]
+    (made,) = daily()
+
+    assert re.fullmatch(r"opssage-\d{8}T\d{6}Z\.dump", made)
+    assert daily() == [made]
+
+
+def test_compose_backup_keeps_the_last_seven(daily, tmp_path):
+    """The oldest go."""
+    days = [tmp_path / "data" / f"opssage-202601{day:02}T000000Z.dump" for day in range(10, 20)]
+    for file in days:
+        file.touch()
+        os.utime(file, (0, 0))
+
+    *kept, _ = daily()
+
+    assert kept == [file.name for file in days[-6:]]
+
+
+def test_compose_backup_leaves_nothing_half(daily):
+    """A dump that fails is no backup."""
+    assert daily(PG_DUMP_ENDS="1") == []
+
+
+def test_compose_backup_asks_the_same_database():
+    """Host, user, password and name are those of the URL that the others have."""
+    url = urlsplit(SERVICES["backend"]["environment"]["DATABASE_URL"])
+
+    assert SERVICES["backup"]["image"] == SERVICES["postgres"]["image"]
+    assert SERVICES["backup"]["environment"] == {
+        "PGHOST": url.hostname,
+        "PGUSER": url.username,
+        "PGPASSWORD": url.password,
+        "PGDATABASE": url.path.removeprefix("/"),
+    }
 
 
 def test_env_example_names_every_variable_of_the_compose_file():

@@ -1,53 +1,25 @@
 """The one publisher and the chain it sends, on a broker in memory."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
-from threading import Event, Thread
+from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
-import fakeredis
 import pytest
 from celery.contrib.testing.worker import start_worker
 from factories import alert, group
 from redis import Redis
 
 from opssage.incident import Status
-from opssage.settings import BrokerSettings, Settings, load
-from tasks.pipeline import Parts
+from opssage.settings import BrokerSettings
 from worker import app as worker_app
+from worker.connection import Connection
 from worker.dispatch import dispatch
 from worker.options import VISIBILITY_SECONDS, options
 from worker.publisher import Publisher
 
 QUEUE = "opssage:opssage.collect"
-
-
-@pytest.fixture
-def broker() -> Iterator[str]:
-    """A Redis in memory that speaks the protocol."""
-    server = fakeredis.TcpFakeServer(("127.0.0.1", 0), server_type="redis")
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"redis://127.0.0.1:{server.server_address[1]}/0"
-    server.shutdown()
-    server.server_close()
-
-
-@pytest.fixture
-def settings(broker: str) -> Settings:
-    """Defaults, on that broker."""
-    return replace(load(environ={}), broker=BrokerSettings(url=broker))
-
-
-@pytest.fixture
-def app(settings: Settings, store) -> Iterator[worker_app.App]:
-    """The Celery app, with the test's store and no sources."""
-    app = worker_app.create(settings)
-    app.parts = Parts(settings=settings, store=store, sources=(), runbooks=())
-    yield app
-    app.close()
 
 
 def test_dispatch_publishes_what_is_due_most_severe_first(app, store, settings, broker):
@@ -142,6 +114,13 @@ def test_the_visibility_timeout_stands_in_all_three_places(settings):
     assert chosen["task_time_limit"] < VISIBILITY_SECONDS
 
 
+def test_a_stage_may_take_as_long_as_the_settings_say(settings):
+    """It is asked to end a little earlier, so that there is time to tell why it was ended."""
+    chosen = options(replace(settings, worker=replace(settings.worker, stage_seconds=60)))
+
+    assert (chosen["task_time_limit"], chosen["task_soft_time_limit"]) == (60, 54)
+
+
 def test_every_option_is_one_that_celery_knows(app):
     """A misspelt option would be ignored without a word."""
     from celery.app.defaults import NAMESPACES, flatten
@@ -149,6 +128,22 @@ def test_every_option_is_one_that_celery_knows(app):
     known = {name for name, _ in flatten(NAMESPACES)}
 
     assert set(options(app.opssage_settings)) - known <= {"visibility_timeout"}
+
+
+class Waiting(Connection):
+    """A connection that tells how it would wait for its broker."""
+
+    def _ensure_connection(self, *args: Any, **kwargs: Any) -> None:
+        self.told = kwargs
+
+
+def test_a_worker_looks_for_its_broker_often(app):
+    """However long the broker was away, it is not kept waiting for the workers."""
+    waiting = Waiting(app.conf.broker_url)
+    waiting.ensure_connection(max_retries=None)
+
+    assert app.amqp.Connection is Connection
+    assert waiting.told["interval_max"] <= 5
 
 
 class Broken:
