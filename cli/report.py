@@ -10,7 +10,7 @@ from rich.text import Text
 
 from cli.client import Incident
 from cli.exits import Exit
-from opssage.diagnosis import Verdict
+from opssage.diagnosis import Verdict, certainty
 from opssage.incident import Status
 from opssage.wire import parse_time
 
@@ -24,7 +24,6 @@ _LABEL_WIDTH = 12
 _FIRST_STEPS = 3
 _MOST_CAUSES = 3
 _LEAST_CHANCE = 0.01  # below it a number would look more exact than it is
-_CERTAINTY = ((0.8, "high"), (0.5, "medium"), (0.0, "low"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +130,8 @@ def _moment(text: str) -> str:
 def _verdict(report: Mapping[str, Any], *, brief: bool) -> Iterator[_Line]:
     verdict, style = _VERDICTS.get(report["verdict"], (report["verdict"], ""))
     score = report["confidence_score"]
-    certainty = next(word for least, word in _CERTAINTY if score >= least)
     category = f" · {report['category']}" if report.get("category") else ""
-    yield _Line("Verdict", f"{verdict}{category} · confidence {score:.2f} ({certainty})", style)
+    yield _Line("Verdict", f"{verdict}{category} · confidence {score:.2f} ({certainty(score)})", style)
     yield _Line("Root cause", report["root_cause"], "bold")
     if report.get("root_cause_component"):
         yield _Line("Component", report["root_cause_component"])

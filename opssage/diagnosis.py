@@ -86,3 +86,11 @@ class Diagnosis:
     hypotheses: tuple[Hypothesis, ...] = ()
     propagation: tuple[str, ...] = ()  #: the root, then whom it harms, nearest first
     next_checks: tuple[str, ...] = field(default=())
+
+
+_CERTAINTY = ((0.8, "high"), (0.5, "medium"), (0.0, "low"))
+
+
+def certainty(confidence: float) -> str:
+    """Return the word for a confidence from 0 to 1."""
+    return next(word for least, word in _CERTAINTY if confidence >= least)

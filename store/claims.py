@@ -271,7 +271,11 @@ def release(connection: Connection, owner: str) -> int:
     """
     given_back = connection.execute(
         update(incidents)
-        .where(incidents.c.status.in_(RUNNING), incidents.c.lease_owner == owner)
+        .where(
+            incidents.c.status.in_(RUNNING),
+            incidents.c.lease_owner == owner,
+            incidents.c.lease_until.is_not(None),
+        )
         .values(
             lease_until=None,
             lease_owner=None,
@@ -300,7 +304,7 @@ def give_up_exhausted(connection: Connection, max_attempts: int, rules: Rules) -
         .where(
             incidents.c.status.in_(RUNNING),
             incidents.c.attempts >= max_attempts,
-            incidents.c.lease_until < database_now(),
+            or_(incidents.c.lease_until.is_(None), incidents.c.lease_until < database_now()),
         )
         .values(
             status=Status.FAILED.value,

@@ -360,7 +360,8 @@ _NEWEST_OF_GROUP = (
         incidents.c.receiver == bindparam("receiver"),
         incidents.c.sender == bindparam("sender"),
     )
-    .order_by(incidents.c.created_at.desc())
+    # SQLite's times have milliseconds; ids are in order within one
+    .order_by(incidents.c.created_at.desc(), incidents.c.incident_id.desc())
     .limit(1)
 )
 _LOCKED_TARGETS = (

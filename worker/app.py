@@ -1,6 +1,8 @@
 """The Celery app, and what its tasks work with."""
 
 import gc
+import os
+import platform
 from functools import cached_property
 from typing import Any
 
@@ -18,7 +20,10 @@ from worker.options import options
 class App(Celery):
     """Celery with the parts that the tasks need."""
 
+    amqp_cls = "worker.connection:AMQP"
     opssage_settings: Settings
+    owner: str
+    """Who holds the claims of this process and its children."""
 
     @cached_property
     def parts(self) -> Parts:
@@ -26,17 +31,24 @@ class App(Celery):
         settings = self.opssage_settings
         return Parts(
             settings=settings,
-            store=store.connect(settings.database, settings.folder),
+            store=store.connect(settings.database, settings.folder, store.Rules.of(settings)),
             sources=build_sources(settings.sources, settings.collect),
             runbooks=load_runbooks(settings.folder / settings.enrich.runbooks),
         )
 
+    @cached_property
+    def Worker(self) -> Any:  # noqa: N802 - Celery's name
+        """The worker program that `celery worker` runs."""
+        # by name: the web has no use for it, and it imports this app's tasks
+        return self.subclass_with_self("worker.process:Worker")  # type: ignore[arg-type]
+
 
 def create(settings: Settings, *, hasty: bool = False) -> App:
     """Create the app; `hasty` for a process that answers requests and must not wait."""
-    app = App("opssage", include=["tasks.pipeline"])
+    app = App("opssage", include=["tasks.pipeline", "tasks.canary"])
     app.conf.update(options(settings, hasty=hasty))
     app.opssage_settings = settings
+    app.owner = f"{platform.node()}/{os.getpid()}"
     app.loader.import_default_modules()
     return app
 

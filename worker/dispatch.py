@@ -22,11 +22,12 @@ def dispatch(app: Celery, store: Store, settings: WorkerSettings) -> int:
     """
     # a pooled connection: a new one costs more than everything else here together
     with app.producer_or_acquire() as producer:
-        room = settings.high_water - waiting(producer.channel)
-        due = store.take_due(room, settings.resend_seconds) if room > 0 else []
-        if due:
-            _publish(app, store, due, producer)
-    return len(due)
+        return fill(app, store, settings, producer, room(producer.channel, settings))
+
+
+def room(channel: Channel, settings: WorkerSettings) -> int:
+    """Return how many messages the broker's buffer has room for; not below 0."""
+    return max(settings.high_water - waiting(channel), 0)
 
 
 def waiting(channel: Channel) -> int:
@@ -34,6 +35,14 @@ def waiting(channel: Channel) -> int:
     # not passive: kombu looks for a Redis queue without the key prefix, and finds none
     declared = (channel.queue_declare(queue=task_name(stage), durable=True) for stage in Stage)
     return sum(each.message_count for each in declared)
+
+
+def fill(app: Celery, store: Store, settings: WorkerSettings, producer: Producer, most: int) -> int:
+    """Publish the chains of up to `most` due incidents; returns how many there were."""
+    due = store.take_due(most, settings.resend_seconds) if most > 0 else []
+    if due:
+        _publish(app, store, due, producer)
+    return len(due)
 
 
 def _publish(app: Celery, store: Store, due: list[Due], producer: Producer) -> None:

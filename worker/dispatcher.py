@@ -8,36 +8,36 @@ from threading import Event
 
 from opssage import log
 from opssage.settings import load
-from store import connect
+from store import Rules, connect
+from worker import notifier
 from worker.app import create
-from worker.dispatch import dispatch
+from worker.rounds import Rounds
 
 logger = log.get_logger(__name__)
-
-_REVISIONS_A_ROUND = 50
 
 
 def main() -> None:
     """Dispatch until told to stop."""
     settings = load()
     log.configure(settings.logging)
-    app = create(settings)
-    store = connect(settings.database, settings.folder)
+    # hasty: while the broker hangs, what needs the database alone goes on
+    app = create(settings, hasty=True)
+    store = connect(settings.database, settings.folder, Rules.of(settings))
+    rounds = Rounds(app, store, settings.worker)
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     logger.info("dispatcher_started", every_seconds=settings.worker.dispatch_seconds)
+    notifying = notifier.start(store, settings, stop)
     while not stop.is_set():
+        pause = settings.worker.dispatch_seconds
         try:
-            if given_up := store.give_up_exhausted(settings.worker.max_attempts):
-                logger.error("attempts_exhausted", incidents=given_up)
-            if revised := store.start_revisions(_REVISIONS_A_ROUND):
-                logger.info("revisions_started", incidents=revised)
-            if published := dispatch(app, store, settings.worker):
-                logger.info("dispatched", incidents=published)
+            pause = rounds.round()
         except Exception as error:  # noqa: BLE001 - the loop's edge: the next round tries again
             logger.warning("dispatch_failed", error=str(error))
-        stop.wait(settings.worker.dispatch_seconds)
+        stop.wait(pause)
+    if notifying:
+        notifying.join(notifier.GRACE_SECONDS + 1)
     logger.info("dispatcher_stopped")
 
 

@@ -15,7 +15,7 @@ from tasks.pipeline import task_name
 VISIBILITY_SECONDS = 900
 """When Redis gives an unacknowledged message to somebody else: above time limit and shutdown."""
 
-TIME_LIMIT_SECONDS = 300
+_SOFT_SHARE = 0.9  # of the time limit; the rest is for telling why the stage was ended
 
 _TRANSPORT: dict[str, Any] = {
     "visibility_timeout": VISIBILITY_SECONDS,
@@ -53,8 +53,6 @@ _FIXED: dict[str, Any] = {
     "task_acks_on_timeout": True,
     "task_reject_on_worker_lost": True,  # the row counts attempts, so this comes to an end
     "task_retry_on_worker_lost": False,
-    "task_time_limit": TIME_LIMIT_SECONDS,
-    "task_soft_time_limit": TIME_LIMIT_SECONDS - 30,
     "task_ignore_result": True,
     "result_backend": None,
     "task_serializer": "json",
@@ -94,6 +92,8 @@ def options(settings: Settings, *, hasty: bool = False) -> dict[str, Any]:
             "interval_max": 0.2,
         },
         "worker_concurrency": settings.worker.concurrency,
+        "task_time_limit": settings.worker.stage_seconds,
+        "task_soft_time_limit": settings.worker.stage_seconds * _SOFT_SHARE,
         "task_queues": [Queue(name, routing_key=name) for name in names],
         "task_routes": {name: {"queue": name} for name in names},
         "task_default_queue": names[0],

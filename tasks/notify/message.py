@@ -4,15 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from opssage.diagnosis import Verdict
+from opssage.diagnosis import Verdict, certainty
 from opssage.incident import Incident, Status
 from opssage.notification import Event
 from opssage.redaction import redact_text
-from opssage.wire import format_time
 
 _TITLE_CHARS = 150
 _VALUE_CHARS = 600
-_CERTAINTY = ((0.8, "high"), (0.5, "medium"), (0.0, "low"))
 _SAFE = "low"
 
 _WITHOUT_CAUSE: Mapping[str, str] = {
@@ -43,7 +41,7 @@ def message(incident: Incident, event: Event, revision: int, base_url: str) -> M
         *lines,
         ("Alert", f"{incident.alert_name}, {incident.severity}"),
         ("Where", _place(incident)),
-        ("Opened", format_time(incident.created_at)),
+        ("Opened", f"{incident.created_at:%Y-%m-%d %H:%M:%SZ}"),
         *_revision(incident, revision),
         ("Details", link(incident, base_url)),
     )
@@ -78,7 +76,7 @@ def _answer(incident: Incident, report: Mapping[str, Any]) -> Iterator[Line]:
     yield "Verdict", f"{verdict}, {category}" if verdict and category else verdict
     yield "Root cause", incident.root_cause or ""
     if (score := incident.confidence_score) is not None:
-        yield "Confidence", f"{next(w for least, w in _CERTAINTY if score >= least)} ({score:.2f})"
+        yield "Confidence", f"{certainty(score)} ({score:.2f})"
     remedy = report.get("recommended_remediation") or {}
     yield from _first_step(remedy.get("short_term_actions") or ())
     yield "Check next", next(iter(report.get("next_checks") or ()), "")

@@ -1,12 +1,16 @@
 """Who was told what: the table of notifications and what empties it, on both databases."""
 
 import json
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event as Flag
+from time import monotonic, sleep
 
 import pytest
-from factories import NOON, alert
+from factories import alert, group
 from pytest_httpserver import HTTPServer
 from sqlalchemy import select, update
 from steps import claimed, completed, hasten, opened
@@ -187,7 +191,7 @@ def test_labels_of_any_alert_are_looked_at(store, effects_table):
 def test_what_a_dead_notifier_held_is_sent_by_the_next(store, effects_table):
     """At least once: it may have been sent before the process died, nobody knows."""
     ended(store)
-    (taken,) = store.take_effects("chat", 1, LEASE_SECONDS)
+    store.take_effects("chat", 1, LEASE_SECONDS)
     sender = Recorder()
     notify(store, sender)
     assert sender.sent == []  # the lease holds
@@ -197,8 +201,18 @@ def test_what_a_dead_notifier_held_is_sent_by_the_next(store, effects_table):
 
     assert len(sender.sent) == 1
     assert (effects_table.one().state, effects_table.one().attempts) == (Outcome.SENT, 2)
-    assert not store.end_effect(taken, Outcome.FAILED, "too late")
-    assert effects_table.one().state == Outcome.SENT
+
+
+def test_an_attempt_that_outlived_its_lease_decides_nothing(store, effects_table):
+    """Whoever has taken the notification since says how it ends."""
+    ended(store)
+    (late,) = store.take_effects("chat", 1, LEASE_SECONDS)
+    effects_table.make_due()
+    (newer,) = store.take_effects("chat", 1, LEASE_SECONDS)
+
+    assert not store.end_effect(late, Outcome.FAILED, "too late")
+    assert effects_table.one().state == "pending"
+    assert store.end_effect(newer, Outcome.SENT)
 
 
 def test_a_failing_target_is_tried_again_later(store, effects_table):
@@ -220,17 +234,14 @@ def test_a_failing_target_is_given_up(store, effects_table):
     sender = Recorder(NotSentError("Forbidden (403)"))
 
     for _ in range(MAX_ATTEMPTS + 1):
-        effects_table.set(next_attempt_at=database_now(-1)) if _pending(effects_table) else None
+        if effects_table.one().state == "pending":
+            effects_table.make_due()
         notify(store, sender)
 
     row = effects_table.one()
     assert len(sender.sent) == MAX_ATTEMPTS
     assert (row.state, row.next_attempt_at) == (Outcome.FAILED, None)
     assert row.last_error == "NotSentError: Forbidden (403)"
-
-
-def _pending(effects_table):
-    return effects_table.one().state == "pending"
 
 
 def test_an_unusable_target_is_given_up_at_once(store, effects_table):
@@ -338,7 +349,7 @@ def test_what_nobody_sends_for_a_day_is_given_up(store, effects_table):
 def test_a_late_message_tells_of_its_own_revision(database, store):
     """The answer is that of the revision it was owed for, and the newer one is named."""
     incident_id = ended(store)
-    store.create_incident(_joining())
+    store.create_incident(group(alert(), alert("Joined")))
     hasten(database, incident_id)
     assert store.start_revisions(1) == 1
     sender = Recorder()
@@ -348,12 +359,6 @@ def test_a_late_message_tells_of_its_own_revision(database, store):
     ((_, message),) = sender.sent
     assert "Root cause: Configuration value DATABASE_URL is invalid" in message.body
     assert "Revision: 1; revision 2 has begun since: pending" in message.body
-
-
-def _joining():
-    from factories import group
-
-    return group(alert(), alert("Joined", starts_at=NOON))
 
 
 def test_a_deleted_incident_is_not_told_of(store, effects_table):
@@ -391,3 +396,59 @@ def test_a_refusal_over_http_is_kept_as_the_error(store, effects_table, httpserv
     error = effects_table.one().last_error
     assert "403" in error
     assert "hunter" not in error
+
+
+@pytest.fixture
+def dispatcher(store, database, tmp_path, broker_url):
+    """Start a dispatcher with one target; returns a function that stops it and gives its log."""
+    started = []
+
+    def start(url):
+        config = tmp_path / "config.yaml"
+        config.write_text(
+            f"database: {{url: '{database.url}'}}\n"
+            "logging: {level: debug}\n"
+            "worker: {dispatch_seconds: 0.2}\n"
+            f"notify: {{targets: [{{name: chat, url: '{url}'}}]}}\n"
+        )
+        environ = {**os.environ, "OPSSAGE_CONFIG": str(config), "OPSSAGE_BROKER_URL": broker_url}
+        command = [sys.executable, "-m", "worker.dispatcher"]
+        process = subprocess.Popen(
+            command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        started.append(process)
+
+        def stop():
+            process.terminate()
+            return process.communicate(timeout=30)[0]
+
+        return stop
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+def test_a_dispatcher_notifies_and_keeps_the_url_to_itself(
+    store, dispatcher, effects_table, httpserver: HTTPServer
+):
+    """A real process, at debug: the message arrives, and its log has no part of the URL."""
+    httpserver.expect_request("/hunter2", method="POST").respond_with_data("ok")
+    ended(store)
+    stop = dispatcher(f"json://me:hunter3@127.0.0.1:{httpserver.port}/hunter2")
+
+    log = _after(stop, lambda: effects_table.one().state == Outcome.SENT)
+
+    assert len(httpserver.log) == 1
+    assert "notification_sent" in log
+    assert "hunter" not in log
+
+
+def _after(stop, is_done):
+    """Stop the process once something has come to pass, and return its log."""
+    until = monotonic() + 60
+    while not is_done() and monotonic() < until:
+        sleep(0.05)
+    return stop()
