@@ -131,7 +131,8 @@ def _verdict(report: Mapping[str, Any], *, brief: bool) -> Iterator[_Line]:
     verdict, style = _VERDICTS.get(report["verdict"], (report["verdict"], ""))
     score = report["confidence_score"]
     category = f" · {report['category']}" if report.get("category") else ""
-    yield _Line("Verdict", f"{verdict}{category} · confidence {score:.2f} ({certainty(score)})", style)
+    told = f"{verdict}{category} · confidence {score:.2f} ({certainty(score)})"
+    yield _Line("Verdict", told, style)
     yield _Line("Root cause", report["root_cause"], "bold")
     if report.get("root_cause_component"):
         yield _Line("Component", report["root_cause_component"])

@@ -22,7 +22,7 @@ RECORDED = Path(__file__).parent / "fixtures" / "alertmanager"
 # quick hands: what takes 20 s by default takes 2 here
 QUICK = """
 web: {processes: 1}
-worker: {lease_seconds: 2, resend_seconds: 2, dispatch_seconds: 0.5}
+worker: {lease_seconds: 2, heartbeat_seconds: 0.5, resend_seconds: 2, dispatch_seconds: 0.5}
 """
 
 

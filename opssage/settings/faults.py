@@ -3,6 +3,7 @@
 Every fault reads `key.path: what is wrong; how to fix it`.
 """
 
+import dataclasses
 import difflib
 import ipaddress
 from collections.abc import Iterator, Mapping
@@ -141,6 +142,28 @@ def settle_targets(values: Mapping[str, Any]) -> list[str]:
         if name in first:
             faults.append(_SAME_NAME.format(position, name, first[name]))
         first.setdefault(name, position)
+    return faults
+
+
+_SHORTER = (
+    ("worker", "heartbeat_seconds", "lease_seconds", "a lease would end between two heartbeats"),
+    ("worker", "canary_seconds", "silence_seconds", "every queue would seem dead"),
+    ("worker", "stage_seconds", "silence_seconds", "a long stage would end a healthy worker"),
+)
+"""Section, the setting that has to be below the other, and what would happen if not."""
+
+
+def settle_times(values: Mapping[str, Any]) -> list[str]:
+    """Return which durations contradict each other."""
+    faults = []
+    defaults: dict[str, Any] = {each.name: each.default for each in dataclasses.fields(Settings)}
+    for section, shorter, longer, otherwise in _SHORTER:
+        told = dataclasses.asdict(defaults[section]) | (values.get(section) or {})
+        if told[shorter] >= told[longer]:
+            faults.append(
+                f"{section}.{shorter}: {told[shorter]:g} is not below {section}.{longer}, "
+                f"{told[longer]:g}: {otherwise}; lower it or raise the other"
+            )
     return faults
 
 

@@ -10,7 +10,14 @@ from marshmallow import fields
 from opssage.errors import SettingsError
 from opssage.redaction import mask
 from opssage.settings.document import read
-from opssage.settings.faults import check, dotted, settle_auth, settle_targets, without_password
+from opssage.settings.faults import (
+    check,
+    dotted,
+    settle_auth,
+    settle_targets,
+    settle_times,
+    without_password,
+)
 from opssage.settings.interpolation import expand_tree
 from opssage.settings.kinds import Kind
 from opssage.settings.schema import build, rows
@@ -39,6 +46,8 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
         faults += settle_auth(values)
     if not any(fault.startswith("notify") for fault in faults):
         faults += settle_targets(values)
+    if not any(fault.startswith("worker") for fault in faults):
+        faults += settle_times(values)
     if faults:
         raise SettingsError(faults)
     return build(Settings, values, folder=file.resolve().parent)
