@@ -156,10 +156,10 @@ def judge_encryption(connection: Mapping[str, str]) -> Answer:
 def judge_broker_encryption(url: str) -> Iterator[Answer]:
     """Tell a broker that is to be spoken to in TLS, but not asked who it is."""
     scheme, _, _, query, _ = urlsplit(url)
-    if scheme == "rediss" and "required" not in parse_qs(query).get("ssl_cert_reqs", ()):
+    if scheme == "rediss" and "required" not in parse_qs(query).get("ssl_cert_reqs", "required"):
         yield (
             Level.WARN,
-            "the broker's certificate is not verified: rediss:// alone asks for none",
+            "the broker's certificate is not verified: its URL says so",
             "OPSSAGE_BROKER_URL=…?ssl_cert_reqs=required&ssl_ca_certs=/path/of/ca.crt",
         )
 

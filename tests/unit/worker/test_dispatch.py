@@ -121,6 +121,22 @@ def test_a_stage_may_take_as_long_as_the_settings_say(settings):
     assert (chosen["task_time_limit"], chosen["task_soft_time_limit"]) == (60, 54)
 
 
+@pytest.mark.parametrize(
+    ("url", "used"),
+    [
+        ("redis://h:1/0", "redis://h:1/0"),
+        ("rediss://:p%40@h:1/0", "rediss://:p%40@h:1/0?ssl_cert_reqs=required"),
+        ("rediss://h/0?ssl_ca_certs=/ca", "rediss://h/0?ssl_ca_certs=/ca&ssl_cert_reqs=required"),
+        ("rediss://h/0?ssl_cert_reqs=none", "rediss://h/0?ssl_cert_reqs=none"),
+    ],
+)
+def test_a_broker_behind_tls_is_verified(settings, url, used):
+    """Unless the URL says that it need not be."""
+    chosen = options(replace(settings, broker=replace(settings.broker, url=url)))
+
+    assert chosen["broker_url"] == used
+
+
 def test_every_option_is_one_that_celery_knows(app):
     """A misspelt option would be ignored without a word."""
     from celery.app.defaults import NAMESPACES, flatten
