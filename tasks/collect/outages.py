@@ -10,6 +10,8 @@ from tasks.collect.source import Answer, KnowsActivity, Scope, Source
 
 FAILURES_TO_REST = 2
 REST_SECONDS = 10.0
+FORGET_SECONDS = 60.0
+"""A failure so long after the one before is not known to be of the same outage."""
 
 
 class Guarded:
@@ -25,12 +27,16 @@ class Guarded:
         self._clock = clock
         self._failures = 0
         self._failing_since: float | None = None
+        self._failed_at = 0.0
         self._resting_until = 0.0
 
     @property
     def failing_seconds(self) -> float | None:
-        """For how long it has failed whenever it was asked; None when the last answer was one."""
-        return None if self._failing_since is None else self._clock() - self._failing_since
+        """How long it has failed whenever it was asked, up to the last time it was.
+
+        None when it answered then. Rest is not counted: it may be back by now.
+        """
+        return None if self._failing_since is None else self._failed_at - self._failing_since
 
     def ask(self, scope: Scope, deadline: float) -> Answer:
         """Ask the source, unless it rests."""
@@ -56,11 +62,13 @@ class Guarded:
         if not failed:
             self._failures, self._failing_since = 0, None
             return
+        now = self._clock()
+        if self._failing_since is None or now - self._failed_at > FORGET_SECONDS:
+            self._failures, self._failing_since = 0, now
         self._failures += 1
-        if self._failing_since is None:
-            self._failing_since = self._clock()
+        self._failed_at = now
         if self._failures >= FAILURES_TO_REST:
-            self._resting_until = self._clock() + REST_SECONDS
+            self._resting_until = now + REST_SECONDS
 
 
 def _is_failure(answer: Answer) -> bool:

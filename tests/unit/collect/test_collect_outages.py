@@ -91,9 +91,9 @@ def test_an_outage_is_when_all_sources_fail():
 
 def test_an_old_outage_is_not_waited_for(bench):
     """What has been away for long, or was never there, delays no diagnosis."""
-    bench.ask()
-    bench.clock.seconds += 60
-    bench.ask()
+    for _ in range(7):
+        bench.ask()
+        bench.clock.seconds += REST_SECONDS
 
     assert outage([bench.guarded], 60) is None
 
@@ -103,3 +103,21 @@ def test_without_a_guarded_source_there_is_no_outage(bench):
     assert outage([], 60) is None
     assert outage([Moody()], 60) is None
     assert outage([bench.guarded], 60) is None
+
+
+def test_rest_does_not_make_an_outage_older(bench):
+    """The source may be back: what has not been asked does not fail."""
+    bench.ask(FAILURES_TO_REST)
+    bench.clock.seconds += REST_SECONDS - 1
+
+    assert bench.guarded.failing_seconds == 0
+    assert outage([bench.guarded], 5) == "prometheus"
+
+
+def test_a_failure_long_after_another_begins_a_new_outage(bench):
+    """Nobody asked meanwhile, so nobody knows that it was away all the time."""
+    bench.ask()
+    bench.clock.seconds += 3600
+    bench.ask()
+
+    assert outage([bench.guarded], 60) == "prometheus"
