@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
 
 from opssage.errors import SettingsError
 from opssage.settings import DatabaseSettings
@@ -17,6 +18,10 @@ from store.waiting import bound_waits
 BEGIN_OPTION = "sqlite_begin"
 """Execution option: which BEGIN opens a transaction on SQLite."""
 
+_UNREADABLE = (
+    "database.url: cannot be read as a URL; escape special characters in its password, and name "
+    "several hosts in the query: postgresql://user:password@/opssage?host=a:5432&host=b:5432"
+)
 _BUSY_TIMEOUT_MS = 4000
 _WAL_RETRY_SECONDS = 0.02
 _ANSWER_SECONDS = 2.3
@@ -52,9 +57,13 @@ def normalise(url: str | None, folder: Path) -> URL:
     """Return the URL with its driver named and its query kept; unset means SQLite.
 
     SQLAlchemy 2.1 reads a bare `postgresql://` as psycopg 3 and does not know `postgres://`.
-    A relative SQLite path is taken from `folder`. Raises SettingsError for SQLite in memory.
+    A relative SQLite path is taken from `folder`. Raises SettingsError for SQLite in memory, and
+    for what is no URL.
     """
-    parsed = make_url(url or "sqlite:///./data/opssage.db")
+    try:
+        parsed = make_url(url or "sqlite:///./data/opssage.db")
+    except (ArgumentError, ValueError) as error:
+        raise SettingsError([_UNREADABLE]) from error
     if parsed.get_backend_name() in {"postgresql", "postgres"}:
         return parsed.set(drivername="postgresql+psycopg2")
     if parsed.database in {None, "", ":memory:"}:

@@ -83,3 +83,12 @@ def test_a_long_group_key_is_stored_as_its_hash():
     assert stored_key("short") == "short"
     assert len(stored_key("x" * 5000)) == len("sha256:") + 64
     assert stored_key("x" * 5000) != stored_key("x" * 5001)
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:p@a:1,b:2/db", "postgresql://u:p@h:port/db"])
+def test_what_cannot_be_read_as_a_url_is_told_with_its_fix(url):
+    """Several hosts, as libpq's own URLs list them, go into the query."""
+    with pytest.raises(SettingsError, match="several hosts in the query") as told:
+        normalise(url, Path())
+
+    assert url not in str(told.value)
