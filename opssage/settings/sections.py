@@ -117,6 +117,7 @@ class CollectSettings:
     deadline_seconds: float = seconds(8)
     settle_seconds: int = whole(120, least=0)
     baseline_seconds: int = whole(1800)
+    max_alerts: int = whole(200)
     max_points: int = whole(120, least=2)
     max_series: int = whole(40)
     outage_seconds: int = whole(60, least=0)

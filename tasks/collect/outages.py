@@ -72,7 +72,8 @@ class Guarded:
 
 
 def _is_failure(answer: Answer) -> bool:
-    asked = [report.status for report in answer.reports]
+    """Say whether all that was asked failed; a question that was spared after that says nothing."""
+    asked = [r.status for r in answer.reports if r.status is not SourceStatus.SKIPPED]
     return bool(asked) and all(status is SourceStatus.FAILED for status in asked)
 
 

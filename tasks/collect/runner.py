@@ -19,7 +19,7 @@ from opssage.evidence import (
     SourceReport,
     SourceStatus,
 )
-from opssage.incident import Alert, Incident, lead_alert
+from opssage.incident import Alert, Incident, lead_alert, severity_rank
 from opssage.places import subject_of
 from opssage.redaction import redact, redact_text
 from opssage.settings import CollectSettings
@@ -52,8 +52,7 @@ def collect(
         raise ValueError("an incident without alerts cannot be looked into")
     began = monotonic()
     lead = lead_alert(alerts)
-    others = (alert for alert in alerts if alert is not lead)
-    ordered = (lead, *sorted(others, key=lambda alert: (alert.starts_at, alert.fingerprint)))
+    ordered = _looked_at(lead, alerts, settings.max_alerts)
     seconds = settings.deadline_seconds
     active = _active_since(sources, ordered, began + ACTIVITY_SHARE * seconds)
     scope = _scope(ordered, active, settings, now)
@@ -70,11 +69,30 @@ def collect(
         ),
         affected_components=_affected(ordered),
         evidence_collected=EvidenceCollected.by_kind(evidence),
-        preliminary_analysis=_clean_analysis(first_sight(evidence, reports, scope.targets)),
+        preliminary_analysis=_clean_analysis(
+            _admitting(first_sight(evidence, reports, scope.targets), len(alerts) - len(ordered))
+        ),
         window=scope.window,
         alert_seq=incident.alert_seq,
         sources=reports,
     )
+
+
+def _looked_at(lead: Alert, alerts: Sequence[Alert], most: int) -> tuple[Alert, ...]:
+    """Return the lead alert and then the others by time, of too many only the worst."""
+    others = sorted(
+        (alert for alert in alerts if alert is not lead),
+        key=lambda alert: (severity_rank(alert.severity), alert.starts_at, alert.fingerprint),
+    )[: most - 1]
+    return (lead, *sorted(others, key=lambda alert: (alert.starts_at, alert.fingerprint)))
+
+
+def _admitting(analysis: PreliminaryAnalysis, left_out: int) -> PreliminaryAnalysis:
+    """Say how many alerts were not looked at."""
+    if not left_out:
+        return analysis
+    told = f"{left_out} further alerts of this incident were not looked at (collect.max_alerts)"
+    return replace(analysis, missing_information=(*analysis.missing_information, told))
 
 
 def _active_since(

@@ -20,8 +20,12 @@ class Moody:
     def ask(self, scope, deadline):
         """Answer by mood."""
         self.asked += 1
-        status = SourceStatus.EMPTY if self.is_up else SourceStatus.FAILED
-        return Answer(reports=(SourceReport(source=self.name, status=status),))
+        first, rest = SourceStatus.FAILED, SourceStatus.SKIPPED
+        if self.is_up:
+            first, rest = SourceStatus.EMPTY, SourceStatus.FAILED
+        return Answer(
+            reports=tuple(SourceReport(source=self.name, status=s) for s in (first, rest))
+        )
 
 
 @dataclass

@@ -221,3 +221,16 @@ def test_incident_without_alerts_is_refused():
     """There is nothing to ask about."""
     with pytest.raises(ValueError, match="without alerts"):
         run(alerts=())
+
+
+def test_of_too_many_alerts_the_worst_are_looked_at():
+    """A storm in one group must not take for ever; what was left out is said."""
+    mild = [make_alert({"alertname": "B", "severity": "info", "pod": f"p{n}"}) for n in range(3)]
+    bad = make_alert({"alertname": "C", "severity": "error"})
+    source = FakeSource()
+
+    context = run(source, alerts=(*mild, bad, ALERT), settings=CollectSettings(max_alerts=2))
+
+    (scope,) = source.scopes
+    assert [alert.name for alert in scope.alerts] == ["A", "C"]
+    assert "3 further alerts" in context.preliminary_analysis.missing_information[-1]
