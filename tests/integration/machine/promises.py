@@ -1,0 +1,109 @@
+"""What holds after every step, whatever the steps were."""
+
+from collections.abc import Callable
+
+from integration.machine.ledger import Ledger
+from integration.machine.world import Snapshot
+
+from opssage.incident import AlertStatus, Stage, Status
+from store import rows
+from store.tables import RUNNING
+
+_UNSEEN = {"version", "updated_at"}
+_VISIBLE = [column.name for column in rows.WHOLE if column.name not in _UNSEEN]
+
+
+def alerts_are_kept(ledger: Ledger, _before: Snapshot, now: Snapshot) -> None:
+    """What was acknowledged has a row, and an incident or the reason why it opened none."""
+    for told, key in ledger.kept.items():
+        row = now.find_alert(key)
+        assert row is not None, f"{told} was acknowledged and is lost"
+        assert row.disposition or now.find_incident(row.incident_id)
+
+
+def incidents_are_those_known(ledger: Ledger, _before: Snapshot, now: Snapshot) -> None:
+    """None vanishes, none appears, and of a deleted one no row is left."""
+    assert now.incidents.keys() == ledger.entries.keys()
+    assert now.archive.keys() == ledger.archived.keys()
+    assert not now.owners & ledger.gone
+
+
+def documents_and_status_agree(ledger: Ledger, _before: Snapshot, now: Snapshot) -> None:
+    """The row says what was committed, and its status which document is missing."""
+    for incident_id, entry in (ledger.entries | ledger.archived).items():
+        row = now.find_incident(incident_id)
+        found = {stage.document: getattr(row, stage.document) for stage in Stage}
+        assert {name: value for name, value in found.items() if value} == entry.documents
+        assert (row.status, row.revision) == (entry.status, entry.revision)
+
+
+def work_is_counted(ledger: Ledger, _before: Snapshot, now: Snapshot) -> None:
+    """A stage is committed once; an attempt counts from its claim on."""
+    for incident_id, entry in ledger.entries.items():
+        row = now.incidents[incident_id]
+        assert row.attempts == entry.attempts >= 0
+        assert now.events[incident_id, Status.COMPLETED] == entry.completions <= row.revision
+
+
+def numbers_only_rise(_ledger: Ledger, before: Snapshot, now: Snapshot) -> None:
+    """The fence never falls; readers who know the version know what they would see."""
+    for incident_id in before.incidents.keys() & now.incidents.keys():
+        was, row = before.incidents[incident_id], now.incidents[incident_id]
+        assert row.epoch >= was.epoch
+        assert row.version >= was.version
+        if any(getattr(was, name) != getattr(row, name) for name in _VISIBLE):
+            assert row.version > was.version
+
+
+def what_rests_is_free(_ledger: Ledger, _before: Snapshot, now: Snapshot) -> None:
+    """A terminal incident has no lease; it is due only for alerts that nobody has looked at."""
+    for row in now.incidents.values():
+        if row.status in RUNNING:
+            continue
+        assert row.lease_until is None
+        unseen = row.alert_seq > (row.primary_context or {"alert_seq": 0})["alert_seq"]
+        if row.status == Status.COMPLETED and row.last_error is None:
+            assert (row.next_attempt_at is not None) == unseen
+        else:
+            assert row.next_attempt_at is None or unseen
+
+
+def what_runs_is_not_stuck(ledger: Ledger, _before: Snapshot, now: Snapshot) -> None:
+    """Somebody works on it, or there is a time from which a dispatcher finds it."""
+    for entry in ledger.unfinished:
+        row = now.incidents[entry.incident_id]
+        assert row.next_attempt_at is not None
+        assert (row.lease_until is not None) == (entry.holder is not None)
+        assert (row.enqueued_at is not None) == entry.is_stamped
+
+
+def it_is_over_when_no_alert_fires(_ledger: Ledger, _before: Snapshot, now: Snapshot) -> None:
+    """`resolved_at` is there exactly when every alert of the incident has resolved."""
+    firing = [row for row in now.alerts.values() if row.status == AlertStatus.FIRING]
+    open_ids = {row.incident_id for row in firing}
+    for incident_id, row in now.incidents.items():
+        assert (row.resolved_at is None) == (incident_id in open_ids)
+    assert len({(row.sender, row.fingerprint) for row in firing}) == len(firing)
+
+
+def the_team_is_told_once(ledger: Ledger, _before: Snapshot, now: Snapshot) -> None:
+    """Each ending and each return of a revision owes every target one notification."""
+    owed = {
+        (incident_id, revision, event, "team"): 1
+        for incident_id, entry in ledger.entries.items()
+        for revision, event in entry.told
+    }
+    assert now.effects == owed
+
+
+PROMISES: tuple[Callable[[Ledger, Snapshot, Snapshot], None], ...] = (
+    alerts_are_kept,
+    incidents_are_those_known,
+    documents_and_status_agree,
+    work_is_counted,
+    numbers_only_rise,
+    what_rests_is_free,
+    what_runs_is_not_stuck,
+    it_is_over_when_no_alert_fires,
+    the_team_is_told_once,
+)
