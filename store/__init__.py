@@ -4,7 +4,7 @@ May import `opssage` only; nobody else imports SQLAlchemy.
 """
 
 from store.assurance import Assurances
-from store.claims import Claim
+from store.claims import UNCOUNTED_SECONDS, Claim
 from store.dispatching import Backlog, Due
 from store.effects import Effect
 from store.engine import normalise
@@ -15,6 +15,7 @@ from store.rules import Rules
 from store.store import Store, connect
 
 __all__ = [
+    "UNCOUNTED_SECONDS",
     "Assurances",
     "Backlog",
     "Claim",

@@ -12,7 +12,19 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Float, Update, bindparam, case, or_, update
+from sqlalchemy import (
+    Case,
+    Connection,
+    Float,
+    Update,
+    and_,
+    bindparam,
+    case,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from opssage.errors import LostClaimError
 from opssage.incident import Incident, Stage, Status
@@ -52,7 +64,10 @@ _CLAIM = (
         or_(
             incidents.c.lease_until.is_(None),
             incidents.c.lease_until < database_now(),
-            incidents.c.lease_task == bindparam("redelivered_task"),
+            and_(
+                incidents.c.lease_task == bindparam("redelivered_task"),
+                incidents.c.lease_until <= database_now(bindparam("unless_later", type_=Float)),
+            ),
         ),
     )
     .values(
@@ -79,11 +94,13 @@ def claim(
     lease_seconds: float,
     max_attempts: int,
     redelivered: bool = False,
+    silent_seconds: float = 0,
 ) -> Claim | None:
     """Take a stage, or return None when it is not there to be taken.
 
     A message is delivered again when the worker that had it is lost, so `redelivered` takes the
-    lease of the same task over at once.
+    lease of the same task over, without waiting for its end, once that has been silent for
+    `silent_seconds`. It also comes again when only the broker was away: then there are heartbeats.
     """
     told = {
         "claimed_id": incident_id,
@@ -93,6 +110,7 @@ def claim(
         "lease_seconds": lease_seconds,
         "max_attempts": max_attempts,
         "redelivered_task": task_id if redelivered else None,
+        "unless_later": lease_seconds - silent_seconds,
     }
     row = connection.execute(_CLAIM, told).first()
     if row is None:
@@ -107,6 +125,16 @@ def claim(
     )
 
 
+def is_held(connection: Connection, incident_id: UUID, task_id: str) -> bool:
+    """Tell whether a stage of the incident is claimed under this task, and the lease runs."""
+    return connection.scalar(_HELD, {"claimed_id": incident_id, "task_id": task_id}) is not None
+
+
+_HELD = select(incidents.c.epoch).where(
+    incidents.c.incident_id == bindparam("claimed_id"),
+    incidents.c.lease_task == bindparam("task_id"),
+    incidents.c.lease_until > database_now(),
+)
 _EXTEND = (
     update(incidents)
     .where(
@@ -212,11 +240,25 @@ def fail(
     epoch: int,
     error: Mapping[str, Any],
     rules: Rules,
+    *,
+    alerts_seen: int | None,
 ) -> None:
-    """Give an incident up, with the reason."""
-    statement = _under_claim(stage).values(status=Status.FAILED.value, next_attempt_at=None)
+    """Give an incident up, with the reason.
+
+    Alerts that joined since the claim have it run again later; `alerts_seen` is the `alert_seq`
+    that the claim had.
+    """
+    statement = _under_claim(stage).values(
+        status=Status.FAILED.value, next_attempt_at=_again_if_joined(alerts_seen, rules)
+    )
     _write_under_claim(connection, statement, incident_id, epoch)
     _end(connection, incident_id, {**error, "epoch": epoch}, rules)
+
+
+def _again_if_joined(alerts_seen: int | None, rules: Rules) -> Case[Any]:
+    """Return when an incident that was given up is due again: when alerts have joined since."""
+    seen = func.coalesce(_collected["alert_seq"].as_integer(), alerts_seen)
+    return case((incidents.c.alert_seq > seen, database_now(rules.cooldown_seconds)), else_=None)
 
 
 def _end(connection: Connection, incident_id: UUID, error: Mapping[str, Any], rules: Rules) -> None:
@@ -312,7 +354,7 @@ def give_up_exhausted(connection: Connection, max_attempts: int, rules: Rules) -
             epoch=incidents.c.epoch + 1,
             version=incidents.c.version + 1,
             updated_at=database_now(),
-            next_attempt_at=None,
+            next_attempt_at=_again_if_joined(None, rules),
         )
         .returning(
             incidents.c.incident_id,

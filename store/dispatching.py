@@ -22,7 +22,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from opssage.incident import Status
 from store.columns import age_seconds, database_now
-from store.tables import RUNNING, broker_epoch, incidents, process_beats
+from store.tables import RUNNING, broker_epoch, incident_events, incidents, process_beats
 
 RESEND_DOUBLINGS = 4
 _NO_LEASE = or_(incidents.c.lease_until.is_(None), incidents.c.lease_until < database_now())
@@ -115,18 +115,26 @@ class Backlog:
     """The work that is left."""
 
     unfinished: int  #: incidents
-    oldest_seconds: float  #: since the one that waits longest could have been worked on
+    oldest_seconds: float  #: since the oldest was opened, or its revision was started
 
 
 def backlog(connection: Connection) -> Backlog:
-    """Return how much is unfinished, and for how long the oldest of it has been due."""
+    """Return how much is unfinished, and for how long the oldest of it has been."""
     row = connection.execute(_BACKLOG).one()
     return Backlog(unfinished=row.unfinished, oldest_seconds=max(row.oldest or 0.0, 0.0))
 
 
+_restarted_at = (
+    select(func.max(incident_events.c.at))
+    .where(
+        incident_events.c.incident_id == incidents.c.incident_id,
+        incident_events.c.kind == "restarted",
+    )
+    .scalar_subquery()
+)
 _BACKLOG = select(
     func.count().label("unfinished"),
-    age_seconds(func.min(incidents.c.next_attempt_at)).label("oldest"),
+    age_seconds(func.min(func.coalesce(_restarted_at, incidents.c.created_at))).label("oldest"),
 ).where(incidents.c.status.in_(RUNNING))
 
 

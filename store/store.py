@@ -222,7 +222,7 @@ class Store:
 
     def delete_incident(self, incident_id: UUID) -> bool:
         """Delete the incident and all its rows; a running stage then commits nothing."""
-        return self._write_once(queries.remove, incident_id)
+        return self._write(queries.remove, incident_id)
 
     def restart_incident(self, incident_id: UUID) -> Incident | None:
         """Run a failed incident on, or a completed one anew; None when it does not rest."""
@@ -277,8 +277,13 @@ class Store:
         lease_seconds: float,
         max_attempts: int,
         redelivered: bool = False,
+        silent_seconds: float = 0,
     ) -> Claim | None:
-        """Take a stage of an incident, or return None when it is not there to be taken."""
+        """Take a stage of an incident, or return None when it is not there to be taken.
+
+        A `redelivered` message takes over the lease of its own task when that has been silent for
+        so long.
+        """
         return self._write_once(
             claims.claim,
             incident_id,
@@ -288,7 +293,12 @@ class Store:
             lease_seconds=lease_seconds,
             max_attempts=max_attempts,
             redelivered=redelivered,
+            silent_seconds=silent_seconds,
         )
+
+    def is_held(self, incident_id: UUID, task_id: str) -> bool:
+        """Tell whether a stage of the incident is claimed under this task, and the lease runs."""
+        return self._read(claims.is_held, incident_id, task_id)
 
     def extend_lease(self, incident_id: UUID, epoch: int, lease_seconds: float) -> bool:
         """Hold a lease for so long from now on; False when the claim has ended or passed on."""
@@ -344,15 +354,17 @@ class Store:
         *,
         give_up: bool,
         counted: bool = True,
+        alerts_seen: int | None = None,
     ) -> Status:
         """End a claim without a document: `failed` for good, or back to be tried later.
 
-        An attempt that is not `counted` is given back. Raises LostClaimError when the claim of
-        `epoch` has passed on.
+        An attempt that is not `counted` is given back. `alerts_seen` is the `alert_seq` of the
+        claim: alerts that joined since have a failed incident run again. Raises LostClaimError
+        when the claim of `epoch` has passed on.
         """
         told = (incident_id, stage, epoch, error)
         if give_up:
-            self._write(claims.fail, *told, self._rules)
+            self._write(claims.fail, *told, self._rules, alerts_seen=alerts_seen)
             return Status.FAILED
         self._write(claims.postpone, *told, counted=counted)
         return stage.expects
@@ -367,7 +379,7 @@ class Store:
         return self._write(dispatching.renew_broker, marker)
 
     def backlog(self) -> Backlog:
-        """Return how much is unfinished, and for how long the oldest of it has been due."""
+        """Return how much is unfinished, and for how long the oldest of it has been."""
         return self._read(dispatching.backlog)
 
     def beat(self, name: str) -> None:

@@ -26,7 +26,7 @@ from opssage.log import get_logger
 from opssage.redaction import redact
 from opssage.settings import Settings
 from opssage.wire import from_json, to_json
-from store import Claim, Store
+from store import UNCOUNTED_SECONDS, Claim, Store
 from tasks import heartbeat
 from tasks.collect import Source, outage
 from tasks.collect import collect as collect_evidence
@@ -37,7 +37,8 @@ from tasks.enrich import enrich as enrich_context
 log = get_logger(__name__)
 
 _TRACEBACK_CHARS = 4000
-_COMMIT_PAUSE_SECONDS = 0.5
+_WRITE_PAUSE_SECONDS = 0.5
+_MISSED_BEATS = 1.25  # heartbeats that may be missing before a worker is taken for lost
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,9 +99,15 @@ def _collect(parts: Parts, claim: Claim) -> PrimaryContext:
     settings = parts.settings.collect
     alerts = parts.store.list_alerts(incident.incident_id)
     context = collect_evidence(incident, alerts, parts.sources, settings, datetime.now(UTC))
-    if away := outage(parts.sources, settings.outage_seconds):
+    has_waited = _waits(claim) * UNCOUNTED_SECONDS >= settings.outage_seconds
+    if not has_waited and (away := outage(parts.sources, settings.outage_seconds)):
         raise SourcesAwayError(f"no answer from any source of evidence: {away}")
     return context
+
+
+def _waits(claim: Claim) -> int:
+    """Return how often in a row the incident was put off without its attempt being counted."""
+    return int((claim.incident.last_error or {}).get("waits", 0))
 
 
 def _enrich(parts: Parts, claim: Claim) -> EnhancedContext:
@@ -125,20 +132,12 @@ def _advance(task: Task, stage: Stage, incident_id: UUID, work: Work) -> str:
     the dispatcher publishes it. The task itself ends normally, so that Flower shows no ghosts.
     """
     app = cast("App", task.app)
-    parts, settings = app.parts, app.parts.settings.worker
+    parts = app.parts
     outcome = "dropped"
     try:
-        claim = parts.store.claim(
-            incident_id,
-            stage,
-            owner=app.owner,
-            task_id=task.request.id or "",
-            lease_seconds=settings.lease_seconds,
-            max_attempts=settings.max_attempts,
-            redelivered=bool((task.request.delivery_info or {}).get("redelivered")),
-        )
+        claim = _claim(task, stage, incident_id)
         if claim is not None:
-            with heartbeat.kept(claim, parts.store, settings):
+            with heartbeat.kept(claim, parts.store, parts.settings.worker):
                 outcome = _work_on(parts, claim, work, app.owner)
     except LostClaimError:
         log.warning("claim_lost", stage=stage.value)
@@ -151,11 +150,39 @@ def _advance(task: Task, stage: Stage, incident_id: UUID, work: Work) -> str:
     return outcome
 
 
+def _claim(task: Task, stage: Stage, incident_id: UUID) -> Claim | None:
+    """Claim the stage, if it is there to be taken.
+
+    A message that comes again while its own lease runs is waited with for a moment: whoever has
+    the lease gives a sign of life meanwhile, or is lost.
+    """
+    app, task_id = cast("App", task.app), task.request.id or ""
+    store, settings = app.parts.store, app.parts.settings.worker
+    redelivered = bool((task.request.delivery_info or {}).get("redelivered"))
+    silent_seconds = _MISSED_BEATS * settings.heartbeat_seconds
+    take = partial(
+        store.claim,
+        incident_id,
+        stage,
+        owner=app.owner,
+        task_id=task_id,
+        lease_seconds=settings.lease_seconds,
+        max_attempts=settings.max_attempts,
+        redelivered=redelivered,
+        silent_seconds=silent_seconds,
+    )
+    claim = take()
+    if claim is None and redelivered and store.is_held(incident_id, task_id):
+        sleep(silent_seconds)
+        claim = take()
+    return claim
+
+
 def _work_on(parts: Parts, claim: Claim, work: Work, owner: str) -> str:
     try:
         with metrics.STAGE_SECONDS.labels(claim.stage.value).time():
             document = to_json(work(parts, claim))
-        _commit(parts, claim, document)
+        _insist(parts, partial(_committer(parts.store, claim), document))
     except (LostClaimError, StoreUnavailableError):
         raise
     except Exception as error:  # noqa: BLE001 - the edge of a task: any fault is told on the row
@@ -166,18 +193,19 @@ def _work_on(parts: Parts, claim: Claim, work: Work, owner: str) -> str:
     return "committed"
 
 
-def _commit(parts: Parts, claim: Claim, document: Mapping[str, Any]) -> None:
-    """Commit, and try again for the length of a lease when the database is away meanwhile."""
-    commit = _committer(parts.store, claim)
+def _insist(parts: Parts, verb: Callable[[], object]) -> None:
+    """Write, and try again for the length of a lease while the database is away."""
     until = monotonic() + parts.settings.worker.lease_seconds
     while True:
         try:
-            return commit(document)
+            verb()
         except StoreUnavailableError as error:
             if monotonic() > until:
                 raise
-            log.warning("commit_retried", stage=claim.stage.value, error=str(error))
-            sleep(_COMMIT_PAUSE_SECONDS)
+            log.warning("write_retried", error=str(error))
+            sleep(_WRITE_PAUSE_SECONDS)
+        else:
+            return
 
 
 def _committer(store: Store, claim: Claim) -> Callable[[Mapping[str, Any]], None]:
@@ -202,15 +230,21 @@ def _record_fault(parts: Parts, claim: Claim, error: Exception, owner: str) -> s
             "stage": claim.stage.value,
             "attempts": claim.attempts,
             "worker": owner,
+            **({} if counted else {"waits": _waits(claim) + 1}),
         }
     )
-    parts.store.update_status(
-        claim.incident.incident_id,
-        claim.stage,
-        claim.epoch,
-        told,
-        give_up=give_up,
-        counted=counted,
+    _insist(
+        parts,
+        partial(
+            parts.store.update_status,
+            claim.incident.incident_id,
+            claim.stage,
+            claim.epoch,
+            told,
+            give_up=give_up,
+            counted=counted,
+            alerts_seen=claim.incident.alert_seq,
+        ),
     )
     log.error("stage_failed", stage=claim.stage.value, give_up=give_up, exc_info=error)
     return "failed" if give_up else "retried"

@@ -53,6 +53,17 @@ def hasten(database: DatabaseSettings, incident_id: UUID, *, by: float = 1) -> N
     bound.dispose()
 
 
+def age_by(database: DatabaseSettings, incident_id: UUID, seconds: float) -> None:
+    """Let the incident have been opened earlier."""
+    bound = engine.create(database, Path())
+    mine = tables.incidents.c.incident_id == incident_id
+    with bound.begin() as connection:
+        connection.execute(
+            update(tables.incidents).where(mine).values(created_at=database_now(-seconds))
+        )
+    bound.dispose()
+
+
 def completed(store: Store, incident_id: UUID, alert_seq: int = 1) -> None:
     """Run all three stages."""
     for stage, verb, document in (

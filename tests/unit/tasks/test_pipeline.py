@@ -7,12 +7,14 @@ from uuid import UUID
 
 import pytest
 from factories import alert, group
+from sqlalchemy import update
 
 from opssage.errors import OpsSageError, StoreUnavailableError
 from opssage.evidence import Evidence, EvidenceKind, SourceReport, SourceStatus
 from opssage.incident import Stage, Status
 from opssage.settings import Settings, load
-from store import Store
+from store import Store, tables
+from store.columns import database_now
 from tasks import pipeline
 from tasks.collect import Answer
 from tasks.collect.outages import Guarded
@@ -172,6 +174,15 @@ def test_secrets_of_an_error_are_not_stored(store, settings, incident_id):
     assert "hunter2" not in str(store.get_incident(incident_id).last_error)
 
 
+def make_due(store: Store, incident_id: UUID) -> None:
+    """Let the time that the incident waits for have come."""
+    mine = tables.incidents.c.incident_id == incident_id
+    with store._writer.begin() as connection:
+        connection.execute(
+            update(tables.incidents).where(mine).values(next_attempt_at=database_now(-1))
+        )
+
+
 class AllAway(FakeSource):
     """A source that fails, as a guard would tell."""
 
@@ -219,17 +230,45 @@ def test_a_commit_waits_for_a_database_that_was_away(store, settings, incident_i
     assert store.get_incident(incident_id).status is Status.CONTEXT_COLLECTED
 
 
-def test_a_redelivered_message_goes_on_where_its_worker_was_lost(store, settings, incident_id):
-    """Same task id, lease still running: the stage is taken over at once."""
-    task = shell(store, settings)
+def held(store: Store, incident_id: UUID, *, lease_seconds: float) -> None:
+    """Let another worker hold the incident under the id of our own message."""
     store.claim(
         incident_id,
         Stage.COLLECT,
-        owner="lost",
-        task_id=task.request.id,
-        lease_seconds=60,
+        owner="other",
+        task_id="task-1",
+        lease_seconds=lease_seconds,
         max_attempts=5,
     )
-    task.request.delivery_info = {"redelivered": True}
 
-    assert run(Stage.COLLECT, task, incident_id) == "committed"
+
+def redelivered(store: Store, settings: Settings) -> Any:
+    """Return a shell whose message was delivered before, with hearts that beat fast."""
+    worker = replace(settings.worker, heartbeat_seconds=0.01)
+    task = shell(store, replace(settings, worker=worker))
+    task.request.delivery_info = {"redelivered": True}
+    return task
+
+
+def test_a_redelivered_message_goes_on_where_its_worker_was_lost(store, settings, incident_id):
+    """The lease still runs, but there is no sign of life: the stage is taken over."""
+    held(store, incident_id, lease_seconds=settings.worker.lease_seconds)
+
+    assert run(Stage.COLLECT, redelivered(store, settings), incident_id) == "committed"
+
+
+def test_a_redelivered_message_leaves_a_living_worker_alone(store, settings, incident_id):
+    """Only the broker was away: heartbeats have moved the lease meanwhile."""
+    held(store, incident_id, lease_seconds=settings.worker.lease_seconds + 60)
+
+    assert run(Stage.COLLECT, redelivered(store, settings), incident_id) == "dropped"
+
+
+def test_a_long_outage_is_not_waited_for_by_any_number_of_workers(store, settings, incident_id):
+    """Each process sees its first failure; the incident counts how often it was put off."""
+    outcomes = []
+    for _ in range(8):
+        outcomes.append(run(Stage.COLLECT, shell(store, settings, Guarded(AllAway())), incident_id))
+        make_due(store, incident_id)
+
+    assert outcomes[:7] == ["retried"] * 6 + ["committed"]
