@@ -146,25 +146,32 @@ def settle_targets(values: Mapping[str, Any]) -> list[str]:
 
 
 _SHORTER = (
-    ("worker", "heartbeat_seconds", "lease_seconds", "a lease would end between two heartbeats"),
-    ("worker", "canary_seconds", "silence_seconds", "every queue would seem dead"),
-    ("worker", "stage_seconds", "silence_seconds", "a long stage would end a healthy worker"),
+    ("worker.heartbeat_seconds", 0.5, "worker.lease_seconds", "one late heartbeat ends a lease"),
+    ("worker.canary_seconds", 1, "worker.silence_seconds", "every queue would seem dead"),
+    ("worker.stage_seconds", 1, "worker.silence_seconds", "a long stage ends a healthy worker"),
+    ("collect.deadline_seconds", 0.9, "worker.stage_seconds", "collect is ended before it is done"),
 )
-"""Section, the setting that has to be below the other, and what would happen if not."""
+"""A duration, the share of the other that it may take at most, the other, and why."""
 
 
 def settle_times(values: Mapping[str, Any]) -> list[str]:
     """Return which durations contradict each other."""
     faults = []
-    defaults: dict[str, Any] = {each.name: each.default for each in dataclasses.fields(Settings)}
-    for section, shorter, longer, otherwise in _SHORTER:
-        told = dataclasses.asdict(defaults[section]) | (values.get(section) or {})
-        if told[shorter] >= told[longer]:
+    for shorter, share, longer, otherwise in _SHORTER:
+        is_, may_be = _given(values, shorter), share * _given(values, longer)
+        if is_ >= may_be:
             faults.append(
-                f"{section}.{shorter}: {told[shorter]:g} is not below {section}.{longer}, "
-                f"{told[longer]:g}: {otherwise}; lower it or raise the other"
+                f"{shorter}: {is_:g} is not below {may_be:g}, which {longer} allows: {otherwise}; "
+                "lower it or raise the other"
             )
     return faults
+
+
+def _given(values: Mapping[str, Any], path: str) -> float:
+    """Return what a number is set to, or its default."""
+    section, key = path.split(".")
+    default = next(each.default for each in dataclasses.fields(Settings) if each.name == section)
+    return float((values.get(section) or {}).get(key, getattr(default, key)))
 
 
 def is_loopback(host: str) -> bool:

@@ -46,7 +46,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
         faults += settle_auth(values)
     if not any(fault.startswith("notify") for fault in faults):
         faults += settle_targets(values)
-    if not any(fault.startswith("worker") for fault in faults):
+    if not any(fault.startswith(("worker", "collect")) for fault in faults):
         faults += settle_times(values)
     if faults:
         raise SettingsError(faults)

@@ -23,10 +23,11 @@ from worker.dispatch import dispatch
 from worker.rounds import Rounds
 
 CONFIG = """
-collect: {deadline_seconds: 60}
+collect: {deadline_seconds: 50}
 worker: {concurrency: 1, lease_seconds: 60, stage_seconds: 60}
 """
 IMPATIENT = """
+collect: {deadline_seconds: 4}
 worker: {concurrency: 1, stage_seconds: 5, silence_seconds: 6, canary_seconds: 5}
 """
 
