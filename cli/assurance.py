@@ -206,7 +206,10 @@ def judge_buffer(info: Mapping[str, Any]) -> Iterator[Answer]:
     yield Level.OK, f"maxmemory-policy is {policy}{kept}"
 
 
-_DISPATCHER = "start one: `python -m worker.dispatcher`, or `opssage up`; its log says more"
+_DISPATCHER = (
+    "start or restart the dispatcher: `python -m worker.dispatcher`, or `opssage up`; its log says "
+    "more"
+)
 _WORKER = "start a worker, or restart the one that answers: it takes nothing from this queue"
 
 
@@ -220,9 +223,14 @@ def _beats(settings: Settings) -> Iterator[Answer]:
 def judge_beats(
     ages: Mapping[str, float], every_seconds: float, silence_seconds: float
 ) -> Iterator[Answer]:
-    """Tell each part that has not been heard of for twice the time, and for far too long."""
+    """Tell each part that has not been heard of for twice the time, and for far too long.
+
+    Without the dispatcher, who sends the canaries, the silence of a queue says nothing.
+    """
     known = {name: ages.get(name, float("inf")) for name in beats.KNOWN}
     late = {name: age for name, age in known.items() if age > 2 * every_seconds}
+    if beats.DISPATCHER in late:
+        late = {beats.DISPATCHER: late[beats.DISPATCHER]}
     for name, age in late.items():
         level = Level.FAIL if age > silence_seconds else Level.WARN
         since = f"for {age:.0f} s" if name in ages else "yet"

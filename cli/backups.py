@@ -11,15 +11,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import psycopg2
-from psycopg2.extensions import make_dsn, parse_dsn
+from psycopg2.extensions import make_dsn
 
 import store
 from cli import child
 from cli.assurance import sqlite_file
 from cli.child import Command
-from cli.exits import CommandError, Exit
+from cli.exits import CommandError, Exit, no_database
 from opssage.redaction import redact_text
 from opssage.settings import Settings
 
@@ -43,9 +44,7 @@ def write(settings: Settings, folder: Path, keep: int) -> Path:
             made = folder / f"opssage-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.{ending}"
             with _partial(folder) as partial:
                 if file is None:
-                    url = store.normalise(settings.database.url, settings.folder)
-                    libpq = url.set(drivername="postgresql")
-                    _dump(libpq.render_as_string(hide_password=False), partial)
+                    _dump(_address(settings), partial)
                 else:
                     _copy(file, partial)
                 _flush(partial)
@@ -105,7 +104,7 @@ def _rotate(folder: Path, ending: str, keep: int) -> None:
 def _copy(source: Path, target: Path) -> None:
     """Copy a SQLite database as of one moment; who writes to it meanwhile does not wait."""
     if not source.exists():
-        raise CommandError(f"there is no database {source}: see DATABASE_URL", Exit.NOT_FOUND)
+        raise no_database(source)
     try:
         with closing(sqlite3.connect(source)) as original, closing(sqlite3.connect(target)) as copy:
             original.backup(copy)
@@ -117,21 +116,34 @@ def _copy(source: Path, target: Path) -> None:
         raise CommandError(f"the copy of {source} is damaged, so {source} is: {verdict}")
 
 
-def _dump(url: str, target: Path) -> None:
+def _address(settings: Settings) -> Mapping[str, Any]:
+    """Return libpq's words for the database: of a URL it would take the last of several hosts."""
+    url = store.normalise(settings.database.url, settings.folder)
+    _, address = url.get_dialect()().create_connect_args(url)
+    if "sslpassword" in address:
+        raise CommandError(
+            "pg_dump takes sslpassword from its command line alone, where everybody on the machine "
+            "can read it: take it out of DATABASE_URL, and give sslkey a key without a passphrase"
+        )
+    return address
+
+
+def _dump(address: Mapping[str, Any], target: Path) -> None:
     """Write a PostgreSQL database in pg_dump's custom format, as of one moment."""
+    limited = {**address, "connect_timeout": _CONNECT_SECONDS}
     try:
-        with closing(psycopg2.connect(url, connect_timeout=_CONNECT_SECONDS)) as connection:
+        with closing(psycopg2.connect(**limited)) as connection:
             version: int = connection.server_version
     except psycopg2.Error as error:
         raise CommandError(
             f"the database does not answer: {redact_text(str(error).strip())}", Exit.UNREACHABLE
         ) from error
-    address = parse_dsn(url)
     # everybody on the machine can read the words of a command
-    password = {"PGPASSWORD": secret} if (secret := address.pop("password", None)) else {}
+    shown = {name: value for name, value in address.items() if name != "password"}
+    password = {"PGPASSWORD": address["password"]} if "password" in address else {}
     programs = clients(version // _PER_MAJOR)
     dump = (f"{programs}/pg_dump", "--format=custom", f"--file={target}")
-    _run((*dump, f"--dbname={make_dsn(**address)}"), password)
+    _run((*dump, f"--dbname={make_dsn(**shown)}"), password)
     # reads all of it, as restoring it would
     _run((f"{programs}/pg_restore", f"--file={os.devnull}", str(target)), {})
 

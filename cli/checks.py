@@ -94,9 +94,11 @@ def _worker(settings: Settings) -> Answer:
 
 def _web(settings: Settings) -> Answer:
     answer = _get(f"{settings.web.base_url}/readyz", timeout=_TIMEOUT_SECONDS)
-    if answer.is_success:
-        return Level.OK, f"ready at {settings.web.base_url}"
-    return Level.FAIL, f"{settings.web.base_url} is not ready: {answer.text[:300]}"
+    if not answer.is_success:
+        return Level.FAIL, f"{settings.web.base_url} is not ready: {answer.text[:300]}"
+    if answer.json()["status"] == "degraded":
+        return Level.WARN, f"{settings.web.base_url} takes alerts, without a broker", "see broker"
+    return Level.OK, f"ready at {settings.web.base_url}"
 
 
 def _prometheus(settings: Settings) -> Answer:

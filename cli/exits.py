@@ -1,6 +1,7 @@
 """How a command ends, for scripts: the exit codes and the errors that carry them."""
 
 from enum import IntEnum
+from pathlib import Path
 
 from opssage.errors import OpsSageError, SettingsError, StoreUnavailableError
 
@@ -26,6 +27,15 @@ class CommandError(OpsSageError):
         """Take what went wrong, with the way out of it, and how the command ends."""
         super().__init__(message)
         self.code = code
+
+
+def no_database(file: Path) -> CommandError:
+    """Return the error of a command that would work on a database that is not there."""
+    return CommandError(
+        f"there is no database {file}: see DATABASE_URL, or name the folder of `opssage up` with "
+        "--data",
+        Exit.NOT_FOUND,
+    )
 
 
 _CODES: tuple[tuple[type[OpsSageError], Exit], ...] = (

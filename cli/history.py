@@ -8,7 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 import store
 from cli.assurance import sqlite_file
-from cli.exits import CommandError, Exit
+from cli.exits import CommandError, no_database
 from cli.options import Options, messages
 from opssage.errors import StoreUnavailableError
 from store import Store
@@ -20,10 +20,10 @@ _TRIES = 5
 @contextmanager
 def opened(options: Options) -> Iterator[Store]:
     """Yield the store that the settings name; raises CommandError when it is not there."""
-    settings = options.running_settings()
+    settings = options.database_settings()
     file = sqlite_file(settings)
     if file is not None and not file.exists():  # to connect would make it
-        raise CommandError(f"there is no database {file}: see DATABASE_URL", Exit.NOT_FOUND)
+        raise no_database(file)
     memory = store.connect(settings.database, settings.folder)
     try:
         if not memory.is_at_head():

@@ -43,6 +43,19 @@ class Options:
         beside = running.environment(chosen.folder / "data")
         return settings.load(self.config, {**beside, **os.environ}) if beside else chosen
 
+    def database_settings(self) -> Settings:
+        """Load the settings to work on the database itself, which an `opssage up` may have left.
+
+        Raises CommandError when a data folder was named, none runs on it, and no file is in it.
+        """
+        if self.data is not None and not running.environment(self.data):
+            file = running.database_file(self.data)
+            if file.exists():
+                return settings.load(
+                    self.config, {**os.environ, "DATABASE_URL": f"sqlite:///{file}"}
+                )
+        return self.running_settings()
+
     def _found_on(self, data: Path) -> dict[str, str]:
         if found := running.environment(data):
             return found

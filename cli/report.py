@@ -113,9 +113,11 @@ def _when(incident: Incident) -> str:
 def _state(incident: Incident) -> Iterator[_Line]:
     resolved_at = incident.get("resolved_at")
     alerts = f"resolved {_moment(resolved_at)}" if resolved_at else "firing"
+    archived_at = incident.get("archived_at")
+    archived = (f"archived {_moment(archived_at)}",) if archived_at else ()
     status = Status(incident["status"])
     words = (status.value.replace("_", " "), alerts, f"opened {_moment(incident['created_at'])}")
-    yield _Line("Status", " · ".join(words))
+    yield _Line("Status", " · ".join((*words, *archived)))
     if error := incident.get("last_error"):
         failed = status is Status.FAILED
         yield _Line(

@@ -30,6 +30,11 @@ def claimed(data: Path) -> Iterator[None]:
             (data / _ENVIRONMENT).unlink(missing_ok=True)
 
 
+def database_file(data: Path) -> Path:
+    """Return where a stack on this folder keeps its SQLite database."""
+    return data.absolute() / "opssage.db"
+
+
 def announce(data: Path, environment: Mapping[str, str]) -> None:
     """Leave word of the settings that the stack on this folder runs with, for its owner only."""
     file = data / _ENVIRONMENT

@@ -182,6 +182,7 @@ class AlertGroup:
     external_url: str = ""
     truncated_alerts: int = 0  #: alerts the sender left out of this message
     rejects: tuple[Reject, ...] = ()
+    more_rejects: int = 0  #: further ones, which are counted only
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,7 +1,7 @@
 """History out of the way: what is over moves to the archive, in batches; prune ends it there.
 
 An incident is over when it is terminal and resolved, no revision of it is due and nobody is left to
-be told. It moves with its alerts and its timeline; what was sent of it stays behind.
+be told. It moves with its alerts and its timeline; whom it was told to is forgotten.
 """
 
 from collections.abc import Collection

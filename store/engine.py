@@ -7,12 +7,13 @@ from time import monotonic, sleep
 from typing import Any
 
 import orjson
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
 from opssage.errors import SettingsError
 from opssage.settings import DatabaseSettings
 from store.columns import dump
+from store.hosts import Hosts
 from store.waiting import bound_waits
 
 BEGIN_OPTION = "sqlite_begin"
@@ -24,7 +25,19 @@ _UNREADABLE = (
 )
 _BUSY_TIMEOUT_MS = 4000
 _WAL_RETRY_SECONDS = 0.02
-_ANSWER_SECONDS = 2.3
+
+ANSWER_SECONDS = 2.3
+"""How long a process in haste waits for one answer of PostgreSQL, and for a new connection."""
+
+VERB_SECONDS = 2 * ANSWER_SECONDS + 0.2
+"""How long a verb may take when somebody waits: of a server that is frozen it meets the ping of a
+pooled connection, and a new one."""
+
+_LEFT = {  # SQLSTATEs that are no OperationalError, and yet the connection is of no more use
+    "25006",  # read-only: a standby, a primary that was demoted, or a provider's full disk
+    "25P03",  # the session was ended, for it sat idle in a transaction
+    "25P04",  # the session was ended by a transaction_timeout
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,8 +61,6 @@ class _Patience:
 
 
 _PATIENT = _Patience(statement=15, lock=5, pool=5, network=10)
-# A request is to be answered in five seconds; one that meets a frozen server waits twice, for the
-# ping of a pooled connection and for a new one.
 _HASTY = _Patience(statement=2, lock=2, pool=2, network=3)
 
 
@@ -76,7 +87,7 @@ def normalise(url: str | None, folder: Path) -> URL:
 def create(settings: DatabaseSettings, folder: Path, *, hasty: bool = False) -> Engine:
     """Create the engine. Nothing is connected yet, so this may be done before a fork.
 
-    `hasty` bounds every wait for PostgreSQL, in this whole process, to less than five seconds.
+    `hasty` bounds every wait for PostgreSQL, in this whole process, to ANSWER_SECONDS.
     """
     patience = _HASTY if hasty else _PATIENT
     url = normalise(settings.url, folder)
@@ -91,25 +102,40 @@ def create(settings: DatabaseSettings, folder: Path, *, hasty: bool = False) -> 
     }
     if url.get_backend_name() == "postgresql":
         if hasty:
-            bound_waits(_ANSWER_SECONDS)
-        return create_engine(
-            url,
-            pool_pre_ping=True,
-            pool_recycle=1800,
-            connect_args={
-                "connect_timeout": 3,
-                "tcp_user_timeout": int(patience.network * 1000),
-                "keepalives_idle": 10,
-                "application_name": "opssage",
-                "options": patience.options,
-            },
-            **options,
-        )
+            bound_waits(ANSWER_SECONDS)
+        return _create_postgresql(url, patience, options)
     Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, connect_args={"check_same_thread": False}, **options)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _create_postgresql(url: URL, patience: _Patience, options: dict[str, Any]) -> Engine:
+    engine = create_engine(
+        url,
+        pool_pre_ping=True,
+        pool_recycle=1800,
+        connect_args={
+            "connect_timeout": 3,
+            "tcp_user_timeout": int(patience.network * 1000),
+            "keepalives_idle": 10,
+            "application_name": "opssage",
+            "options": patience.options,
+        },
+        **options,
+    )
+    event.listen(engine, "handle_error", _leave)
+    hosts = Hosts(engine.dialect.create_connect_args(url)[1], ANSWER_SECONDS)
+    if len(hosts) > 1:
+        event.listen(engine, "do_connect", hosts.connect)
+    return engine
+
+
+def _leave(context: ExceptionContext) -> None:
+    """Give up the pool's connections when they lead to a server that cannot do our work."""
+    if getattr(context.original_exception, "pgcode", None) in _LEFT:
+        context.is_disconnect = True
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -42,7 +42,7 @@ _ENVELOPE = (
     "external_url",
     "truncated_alerts",
 )
-_ENVELOPE_BYTES = 16_384  # each reject of a request has its own copy
+_ENVELOPE_BYTES = 4096  # each reject of a request has its own copy
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

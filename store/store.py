@@ -1,8 +1,10 @@
 """The store: one verb, one transaction. Callers see values, never sessions or rows."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 from types import MappingProxyType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
@@ -37,6 +39,7 @@ from store.ingest import Receipt
 from store.queries import IncidentFilter, Position
 from store.rejects import KeptReject, RejectFilter
 from store.rules import Rules
+from store.waiting import within
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -88,9 +91,15 @@ def _told(error: DBAPIError | PoolTimeoutError) -> str:
 class Store:
     """All that is remembered. Every verb raises StoreUnavailableError when it cannot commit."""
 
-    def __init__(self, bound: Engine, rules: Rules = Rules()) -> None:  # noqa: B008 - it is frozen
-        """Take the engine; `connect` makes one from settings."""
+    def __init__(
+        self,
+        bound: Engine,
+        rules: Rules = Rules(),  # noqa: B008 - it is frozen
+        seconds: float = math.inf,
+    ) -> None:
+        """Take the engine, and how long a verb may take; `connect` makes one from settings."""
         self._rules = rules
+        self._seconds = seconds
         self._engine = bound
         self._writer = bound.execution_options(**{engine.BEGIN_OPTION: "IMMEDIATE"})
         is_postgresql = bound.dialect.name == "postgresql"
@@ -101,7 +110,7 @@ class Store:
 
     def _read(self, verb: Verb[P, T], *told: P.args, **named: P.kwargs) -> T:
         """Do what reads: one statement, or several that need not agree."""
-        with _transaction(self._single_reader) as connection:
+        with within(self._seconds), _transaction(self._single_reader) as connection:
             return verb(connection, *told, **named)
 
     def _write(self, verb: Verb[P, T], *told: P.args, **named: P.kwargs) -> T:
@@ -113,14 +122,17 @@ class Store:
         return self._written(self._single_writer, verb, *told, **named)
 
     def _written(self, bound: Engine, verb: Verb[P, T], *told: P.args, **named: P.kwargs) -> T:
-        for _ in range(_TRIES - 1):
-            try:
-                with _transaction(bound) as connection:
-                    return verb(connection, *told, **named)
-            except _ConflictError:
-                continue
-        with _transaction(bound) as connection:
-            return verb(connection, *told, **named)
+        with within(self._seconds) as deadline:
+            for _ in range(_TRIES - 1):
+                try:
+                    with _transaction(bound) as connection:
+                        return verb(connection, *told, **named)
+                except _ConflictError:
+                    # what is cut short costs its connection: begin nothing that has no time
+                    if deadline - monotonic() < engine.ANSWER_SECONDS:
+                        raise
+            with _transaction(bound) as connection:
+                return verb(connection, *told, **named)
 
     # life of the database
 
@@ -432,6 +444,8 @@ def connect(
 ) -> Store:
     """Return the store of these settings. Nothing is connected before the first verb.
 
-    `hasty` is for a process that answers requests: its verbs give up within five seconds.
+    `hasty` is for a process that answers requests: on PostgreSQL its verbs give up within five
+    seconds. On SQLite they wait four for a writer, whoever asks.
     """
-    return Store(engine.create(settings, folder, hasty=hasty), rules)
+    seconds = engine.VERB_SECONDS if hasty else math.inf
+    return Store(engine.create(settings, folder, hasty=hasty), rules, seconds)

@@ -1,6 +1,8 @@
 """What an incident goes through, one call a step."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from factories import REPORT, group
@@ -64,11 +66,13 @@ def age_by(database: DatabaseSettings, incident_id: UUID, seconds: float) -> Non
     bound.dispose()
 
 
-def completed(store: Store, incident_id: UUID, alert_seq: int = 1) -> None:
+def completed(
+    store: Store, incident_id: UUID, alert_seq: int = 1, report: Mapping[str, Any] = REPORT
+) -> None:
     """Run all three stages."""
     for stage, verb, document in (
         (Stage.COLLECT, store.update_primary_context, {"alert_seq": alert_seq}),
         (Stage.ENRICH, store.update_enhanced_context, {}),
-        (Stage.DIAGNOSE, store.update_diagnostic_report, REPORT),
+        (Stage.DIAGNOSE, store.update_diagnostic_report, report),
     ):
         verb(incident_id, claimed(store, incident_id, stage).epoch, document)

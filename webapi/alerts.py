@@ -116,7 +116,7 @@ def _count(group: AlertGroup, receipt: Receipt, seconds: float) -> None:
     for outcome, number in (
         ("accepted", receipt.accepted),
         ("duplicate", receipt.duplicates),
-        ("rejected", len(group.rejects)),
+        ("rejected", len(group.rejects) + group.more_rejects),
         ("refused", receipt.refused),
     ):
         metrics.ALERTS_RECEIVED.labels(outcome).inc(number)
@@ -141,6 +141,7 @@ def _answer(group: AlertGroup, receipt: Receipt) -> Response:
         "accepted": receipt.accepted,
         "duplicates": receipt.duplicates,
         "rejected": [{"index": item.index, "reason": item.reason} for item in group.rejects],
+        "rejected_more": group.more_rejects,
     }
     answer = Response(current_app.json.dumps(body), 202, mimetype="application/json")
     if len(touched) == 1:

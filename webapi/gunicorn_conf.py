@@ -5,6 +5,7 @@ from typing import Any
 
 from opssage import log
 from opssage.settings import load
+from webapi import database
 
 _loaded = load()
 _settings = _loaded.web
@@ -21,8 +22,12 @@ control_socket_disable = True
 
 
 def on_starting(_server: Any) -> None:
-    """Log in our form from the first line on."""
+    """Log in our form from the first line on, and wait for the database.
+
+    Here, as gunicorn ends a worker that takes longer than `timeout` to start.
+    """
     log.configure(_loaded.logging)
+    database.prepare(_loaded)
 
 
 def post_worker_init(_worker: Any) -> None:

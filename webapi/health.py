@@ -13,11 +13,15 @@ log = get_logger(__name__)
 Probe = Callable[[], str | None]
 """Asks one part; returns what is wrong with it, or None. May raise."""
 
+_DISPENSABLE = frozenset({"broker"})
+"""Without these alerts are taken and answered 202 all the same: the database is the queue."""
+
 
 def blueprint(probes: Mapping[str, Probe], gauges: Collector) -> Blueprint:
     """Return `/livez`, `/readyz` and `/metrics`.
 
-    `probes` are what readiness asks; `gauges` are collected at each scrape.
+    `probes` are what readiness asks; it is `degraded`, and still 200, when only the broker is
+    away. `gauges` are collected at each scrape.
     """
     routes = Blueprint("health", __name__)
 
@@ -28,12 +32,11 @@ def blueprint(probes: Mapping[str, Probe], gauges: Collector) -> Blueprint:
     @routes.get("/readyz")
     def readyz() -> tuple[Response, int]:
         checks = {name: _ask(name, probe) for name, probe in probes.items()}
-        ready = all(fault is None for fault in checks.values())
+        status = _status({name for name, fault in checks.items() if fault})
         answer = jsonify(
-            status="ready" if ready else "not ready",
-            checks={name: fault or "ok" for name, fault in checks.items()},
+            status=status, checks={name: fault or "ok" for name, fault in checks.items()}
         )
-        return answer, 200 if ready else 503
+        return answer, 503 if status == "not ready" else 200
 
     @routes.get("/metrics")
     def show_metrics() -> Response:
@@ -42,10 +45,16 @@ def blueprint(probes: Mapping[str, Probe], gauges: Collector) -> Blueprint:
     return routes
 
 
+def _status(broken: set[str]) -> str:
+    if broken - _DISPENSABLE:
+        return "not ready"
+    return "degraded" if broken else "ready"
+
+
 def _ask(name: str, probe: Probe) -> str | None:
     try:
         fault = probe()
-    except Exception as error:  # noqa: BLE001 - whatever a probe meets means: not ready
+    except Exception as error:  # noqa: BLE001 - whatever a probe meets is what is wrong
         # the route is public, so the answer does not tell hosts and users
         log.warning("probe_failed", probe=name, error=str(error))
         return f"{type(error).__name__}; the log says more"

@@ -15,6 +15,8 @@ from opssage.wire import canonical, parse_time
 MAX_LABELS = 64
 MAX_LABEL_CHARS = 4096
 MAX_TEXT_CHARS = 16_384
+MAX_REJECTS = 100
+"""Rejects of one request that are named and kept; a small body may hold many thousands."""
 _COUNTS = range(2**31)  # what an integer column holds
 
 
@@ -216,7 +218,8 @@ def plain_group(body: Mapping[str, Any], group_by: tuple[str, ...]) -> AlertGrou
 def webhook_group(body: Any) -> AlertGroup:
     """Return the group of an Alertmanager webhook, version 4; any extra field is let through.
 
-    Raises UnreadableError when the envelope is not one. A bad alert becomes a reject.
+    Raises UnreadableError when the envelope is not one. A bad alert becomes a reject; those beyond
+    `MAX_REJECTS` are counted.
     """
     if not isinstance(body, dict):
         raise UnreadableError("the body is not an object; send an Alertmanager webhook, version 4")
@@ -225,16 +228,21 @@ def webhook_group(body: Any) -> AlertGroup:
         raise UnreadableError("alerts is missing, or not a list of alerts", "alerts")
     alerts: list[Alert] = []
     rejects: list[Reject] = []
+    more_rejects = 0
     for index, item in enumerate(listed):
         try:
             alerts.append(webhook_alert(item))
         except ma.ValidationError as error:
+            if len(rejects) == MAX_REJECTS:
+                more_rejects += 1
+                continue
             reason = "; ".join(_told(error.messages_dict, f"alerts[{index}]"))
             rejects.append(Reject(index=index, reason=reason, raw=_storable(item)))
     truncated = body.get("truncatedAlerts")
     return AlertGroup(
         alerts=tuple(alerts),
         rejects=tuple(rejects),
+        more_rejects=more_rejects,
         receiver=_clean(str(body.get("receiver") or ""))[:512],
         group_key=_clean(str(body.get("groupKey") or "")),
         group_labels=_prose(body.get("groupLabels")),

@@ -30,6 +30,9 @@ class ReceiptSchema(ma.Schema):
     accepted = ma.fields.Integer(metadata={"description": "New, or telling something new"})
     duplicates = ma.fields.Integer(metadata={"description": "Known as they are"})
     rejected = ma.fields.List(ma.fields.Nested(RejectedSchema))
+    rejected_more = ma.fields.Integer(
+        metadata={"description": "Further ones, neither named nor kept"}
+    )
 
 
 class IncidentSummarySchema(ma.Schema):

@@ -7,6 +7,7 @@ from flask import Flask
 from opssage.log import get_logger
 from opssage.settings import Settings
 from store import Rules, connect
+from webapi import database
 from webapi.app import create_app
 from worker.app import create
 from worker.dispatch import dispatch, waiting
@@ -16,12 +17,13 @@ log = get_logger(__name__)
 
 
 def create_service(settings: Settings) -> Flask:
-    """Migrate the database and return the app. Raises StoreUnavailableError without a database."""
+    """Wait for the database, migrate it and return the app.
+
+    Raises StoreUnavailableError when it stays away for a minute.
+    """
     if settings.database.has_default_password:
         log.warning("database_password_is_the_default", fix="set POSTGRES_PASSWORD")
-    migrator = connect(settings.database, settings.folder)
-    migrator.migrate()
-    migrator.close()
+    database.prepare(settings)
     # connects at first use, so a server may fork before
     store = connect(settings.database, settings.folder, Rules.of(settings), hasty=True)
     celery = create(settings, hasty=True)

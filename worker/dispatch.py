@@ -14,15 +14,17 @@ from tasks.pipeline import investigation, task_name
 log = get_logger(__name__)
 
 
-def dispatch(app: Celery, store: Store, settings: WorkerSettings) -> int:
+def dispatch(app: Celery, store: Store, settings: WorkerSettings) -> bool:
     """Publish the chains of due incidents while the broker's buffer has room.
 
-    Any number of processes may call this at any time. Returns how many were published. Raises
-    whatever the broker's client raises, after giving the unpublished ones back.
+    Returns True when it is full, so that there may be more to publish. Any number of processes may
+    call this at any time. Raises whatever the broker's client raises, after giving the unpublished
+    ones back.
     """
     # a pooled connection: a new one costs more than everything else here together
     with app.producer_or_acquire() as producer:
-        return fill(app, store, settings, producer, room(producer.channel, settings))
+        free = room(producer.channel, settings)
+        return fill(app, store, settings, producer, free) == free
 
 
 def room(channel: Channel, settings: WorkerSettings) -> int:

@@ -7,16 +7,19 @@ notifiers may run: a notification is taken by one of them at a time.
 
 import random
 from collections.abc import Sequence
+from pathlib import Path
 from threading import Event as Flag
 from threading import Thread
 from time import monotonic
+from traceback import extract_tb
 
 from opssage import metrics
+from opssage.errors import OpsSageError
 from opssage.log import get_logger
 from opssage.notification import Outcome
 from opssage.settings import NotifyTarget, Settings
 from store import Effect, Store
-from tasks.notify import AppriseSender, NotSentError, Sender, UnusableTargetError, matches, message
+from tasks.notify import AppriseSender, Sender, matches, message, unusable
 
 log = get_logger(__name__)
 
@@ -37,6 +40,9 @@ def start(store: Store, settings: Settings, stop: Flag) -> Thread | None:
     """Notify in a thread of its own until told to stop; None when there is nobody to tell."""
     if not settings.notify.targets:
         return None
+    for target in settings.notify.targets:
+        if unusable(target.url):
+            log.error("target_unusable", target=target.name, fix="correct its url")
     notifier = Notifier(
         store,
         settings.notify.targets,
@@ -115,9 +121,10 @@ class Notifier:
         error, again = None, False
         try:
             outcome = self._send(effect, target)
-        except (NotSentError, UnusableTargetError) as fault:
-            error = f"{type(fault).__name__}: {fault}"
-            again = not fault.permanent and effect.attempts < MAX_ATTEMPTS
+        except Exception as fault:  # noqa: BLE001 - whatever it is, the attempt counts and is over
+            error = _words(fault)
+            is_final = isinstance(fault, OpsSageError) and fault.permanent
+            again = not is_final and effect.attempts < MAX_ATTEMPTS
             outcome = Outcome.FAILED
         delay = _delay_seconds(effect.attempts)
         self._store.end_effect(effect, None if again else outcome, error, delay)
@@ -142,13 +149,17 @@ class Notifier:
         if not matches(target, effect.event, incident, alerts):
             return Outcome.SKIPPED
         told = message(incident, effect.event, effect.revision, self._base_url)
-        try:
-            self._sender.send(target.url, told)
-        except (NotSentError, UnusableTargetError):
-            raise
-        except Exception as fault:  # noqa: BLE001 - what a library says may quote the URL
-            raise NotSentError(f"{type(fault).__name__} inside the library that sends") from None
+        self._sender.send(target.url, told)
         return Outcome.SENT
+
+
+def _words(fault: Exception) -> str:
+    """Return what may be kept of an error: what others say in it may quote the URL."""
+    name = type(fault).__name__
+    if isinstance(fault, OpsSageError):
+        return f"{name}: {fault}"
+    *_, frame = extract_tb(fault.__traceback__)
+    return f"unexpected {name} in {Path(frame.filename).name}, line {frame.lineno}"
 
 
 def _delay_seconds(attempts: int) -> float:

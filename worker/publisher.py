@@ -16,14 +16,17 @@ _GATHER_SECONDS = 0.1  # a burst of webhooks becomes one batch
 
 
 class Publisher:
-    """Runs `dispatch` in one daemon thread, as soon as it is nudged.
+    """Runs `dispatch` in one daemon thread: once it is nudged, and until the broker is not full.
 
-    A dead, hung or full broker costs nobody anything: what is not published here is published by
-    the dispatcher process later.
+    A dead or hung broker costs nobody anything: what is not published here is published by the
+    dispatcher process later.
     """
 
-    def __init__(self, dispatch: Callable[[], int]) -> None:
-        """Take the function that publishes; nothing runs before the first nudge."""
+    def __init__(self, dispatch: Callable[[], bool]) -> None:
+        """Take the function that publishes, and says whether there may be more to publish.
+
+        Nothing runs before the first nudge.
+        """
         self._dispatch = CircuitBreaker(fail_max=_FAILURES_TO_OPEN, reset_timeout=_OPEN_SECONDS)(
             dispatch
         )
@@ -43,7 +46,8 @@ class Publisher:
             sleep(_GATHER_SECONDS)
             self._nudged.clear()
             try:
-                self._dispatch()
+                if self._dispatch():
+                    self._nudged.set()
             except CircuitBreakerError:
                 log.debug("publisher_breaker_open")
             except Exception as error:  # noqa: BLE001 - a thread's edge; the dispatcher covers

@@ -32,7 +32,7 @@ def backup(options: Options, folder: Path, keep: int) -> None:
     By pg_dump in its custom format, or by SQLite's online backup; nothing has to stop for it. The
     file appears only when it is whole and has been read back.
     """
-    made = backups.write(options.running_settings(), folder, keep)
+    made = backups.write(options.database_settings(), folder, keep)
     if options.json:
         print_json({"path": str(made), "bytes": made.stat().st_size})
     else:

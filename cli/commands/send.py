@@ -65,6 +65,8 @@ def _read(file: IO[bytes]) -> Mapping[str, Any]:
 def _tell(receipt: Mapping[str, Any], over: Mapping[str, Status]) -> None:
     for reject in receipt["rejected"]:
         messages.print(f"alert {reject['index']} rejected: {reject['reason']}", markup=False)
+    if more := receipt["rejected_more"]:
+        messages.print(f"and {more} more, which the server has not kept")
     if not receipt["incidents"]:
         if receipt["rejected"]:
             raise CommandError("no alert was taken")

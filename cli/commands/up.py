@@ -75,7 +75,7 @@ def _plan(configured: Settings, data: Path, *, postgres: bool, own_broker: bool)
         data=data,
         host=configured.web.host,
         port=configured.web.port,
-        database_url=database_url or f"sqlite:///{data / 'opssage.db'}",
+        database_url=database_url or f"sqlite:///{running.database_file(data)}",
         broker_url=broker_url,
         embedded=tuple(embedded),
     )

@@ -105,7 +105,6 @@ def _reason(incident: Incident) -> Iterator[Line]:
         yield "Error", f"{error.get('class', 'unknown')}: {error.get('message', '')}"
         yield "Stage", str(error.get("stage", ""))
         yield "Attempts", str(error.get("attempts", ""))
-    yield "Earlier answer", incident.root_cause or ""
     if incident.status is Status.FAILED:
         yield "To run it again", f"opssage retry {incident.incident_id}"
 

@@ -34,12 +34,14 @@ class NotSentError(OpsSageError):
 class UnusableTargetError(OpsSageError):
     """apprise can make nothing of the target's URL."""
 
+    permanent = False  # who corrects it in time has the message sent
+
 
 class Sender(Protocol):
     """Gets messages to where a URL says."""
 
     def send(self, url: str, message: Message) -> None:
-        """Send now. Raises NotSentError, or UnusableTargetError when it never will."""
+        """Send now. Raises NotSentError, or UnusableTargetError when nobody knows how to."""
 
 
 class AppriseSender:
@@ -55,7 +57,7 @@ class AppriseSender:
         self._asset = apprise.AppriseAsset(app_id="OpsSage", service_timeout=0, async_mode=False)
 
     def send(self, url: str, message: Message) -> None:
-        """Send now. Raises NotSentError, or UnusableTargetError when it never will."""
+        """Send now. Raises NotSentError, or UnusableTargetError when nobody knows how to."""
         service = apprise.Apprise.instantiate(url, asset=self._asset)
         if service is None:
             raise UnusableTargetError

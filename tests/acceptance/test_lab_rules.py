@@ -27,7 +27,7 @@ def test_prometheus_takes_the_rules(promtool: Path) -> None:
         [promtool, "check", "rules", RULES], capture_output=True, text=True, check=False
     )
 
-    assert (done.returncode, "SUCCESS: 3 rules found" in done.stdout) == (0, True), done
+    assert (done.returncode, "SUCCESS: 5 rules found" in done.stdout) == (0, True), done
 
 
 def test_each_alert_fires_on_its_day_and_no_other(promtool: Path, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from steps import claimed, completed
 
 from cli import backups, child
 from cli.child import Command
+from cli.exits import CommandError
 from opssage.errors import LostClaimError
 from opssage.incident import Stage, Status
 from opssage.settings import DatabaseSettings, load
@@ -157,6 +158,28 @@ def test_the_password_is_on_no_command_line(postgres, tmp_path, monkeypatch):
     assert password not in (tmp_path / "words").read_text()
 
 
+def test_a_backup_asks_every_host_of_the_url(postgres, tmp_path):
+    """As the service does: the first that answers, though another one is dead."""
+    parts = urlsplit(postgres.url)
+    user = parts.netloc.rpartition("@")[0]
+    hosts = f"host=127.0.0.1:{parts.port}&host=127.0.0.1:1"
+    several = DatabaseSettings(url=f"postgresql://{user}@{parts.path}?{hosts}")
+
+    made = backups.write(settings_of(several), tmp_path / "backups", 7)
+
+    assert connect(restored(postgres, made, tmp_path), Path()).is_at_head()
+
+
+def test_a_backup_refuses_what_pg_dump_takes_on_its_command_line_alone(postgres, tmp_path):
+    """The passphrase of a key; the person is told what to do instead."""
+    secret = DatabaseSettings(url=f"{postgres.url}?sslpassword=hunter2")
+
+    with pytest.raises(CommandError, match="a key without a passphrase") as refused:
+        backups.write(settings_of(secret), tmp_path / "backups", 7)
+
+    assert "hunter2" not in str(refused.value)
+
+
 def test_work_goes_on_after_a_restore_with_the_broker_ahead(postgres, broker_url, tmp_path):
     """Real messages of a time that did not happen: all that was unfinished completes, once."""
     config = tmp_path / "config.yaml"
@@ -172,7 +195,10 @@ def test_work_goes_on_after_a_restore_with_the_broker_ahead(postgres, broker_url
     claimed(store, runs, lease_seconds=2)
     made = backups.write(settings, tmp_path / "backups", 7)
     later = alone(store, "Later")
-    assert dispatch(app, store, settings.worker) == 2
+    with app.producer_or_acquire() as producer:
+        before = waiting(producer.channel)
+        dispatch(app, store, settings.worker)
+        assert waiting(producer.channel) == before + 2
     for stages in ([Stage.ENRICH, Stage.DIAGNOSE], [Stage.DIAGNOSE]):
         investigation(waits, stages, app).apply_async()
         investigation(runs, stages, app).apply_async()

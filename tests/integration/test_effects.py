@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,7 @@ from threading import Event as Flag
 from time import monotonic, sleep
 
 import pytest
-from factories import alert, group
+from factories import REPORT, alert, group
 from pytest_httpserver import HTTPServer
 from sqlalchemy import select, update
 from steps import claimed, completed, hasten, opened
@@ -244,24 +245,44 @@ def test_a_failing_target_is_given_up(store, effects_table):
     assert row.last_error == "NotSentError: Forbidden (403)"
 
 
-def test_an_unusable_target_is_given_up_at_once(store, effects_table):
-    """To try again cannot help."""
+def test_an_unusable_target_is_tried_again(store, effects_table):
+    """Who corrects its URL in time is told."""
     ended(store)
-
     notify(store, Recorder(UnusableTargetError()))
+    effects_table.make_due()
+    corrected = Recorder()
 
-    assert (effects_table.one().state, effects_table.one().attempts) == (Outcome.FAILED, 1)
+    notify(store, corrected)
+
+    row = effects_table.one()
+    assert (row.state, row.attempts, len(corrected.sent)) == (Outcome.SENT, 2, 1)
 
 
 def test_an_unexpected_error_does_not_tell_the_url(store, effects_table):
-    """Only the class of what a library raised is kept."""
+    """Only its class, and where it was raised, is kept."""
     ended(store)
 
     notify(store, Recorder(RuntimeError("json://127.0.0.1/chat")))
 
-    assert effects_table.one().last_error == (
-        "NotSentError: RuntimeError inside the library that sends"
+    assert re.fullmatch(
+        r"unexpected RuntimeError in test_effects\.py, line \d+", effects_table.one().last_error
     )
+
+
+def test_a_message_that_cannot_be_composed_is_given_up(store, effects_table):
+    """It is an attempt like any other, so that it ends, and says why."""
+    steps = {"short_term_actions": [{"risk": "low"}]}
+    completed(store, opened(store), report={**REPORT, "recommended_remediation": steps})
+    sender = Recorder()
+
+    for _ in range(MAX_ATTEMPTS):
+        effects_table.make_due()
+        notify(store, sender)
+
+    row = effects_table.one()
+    assert sender.sent == []
+    assert (row.state, row.attempts) == (Outcome.FAILED, MAX_ATTEMPTS)
+    assert row.last_error.startswith("unexpected KeyError in message.py")
 
 
 def test_a_failing_target_does_not_hold_up_another(database, effects_table):

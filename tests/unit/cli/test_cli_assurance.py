@@ -167,12 +167,23 @@ def test_a_part_that_is_silent_is_told_with_its_remedy(name, age, level):
     assert ("dispatcher" if name == beats.DISPATCHER else "worker") in fix
 
 
-def test_parts_that_were_never_heard_of_are_told():
-    """An installation without a dispatcher has no row for it."""
-    found = list(assurance.judge_beats({}, 30, 180))
+def test_queues_that_were_never_heard_of_are_told():
+    """An installation without workers has no rows for them."""
+    found = list(assurance.judge_beats({beats.DISPATCHER: 5.0}, 30, 180))
 
-    assert [level for level, _, _ in found] == [Level.FAIL] * 4
-    assert found[-1][1] == "no sign of life of dispatcher yet"
+    assert [level for level, _, _ in found] == [Level.FAIL] * 3
+    assert found[0][1] == "no sign of life of queue/collect yet"
+
+
+@pytest.mark.parametrize(
+    ("ages", "since"), [({}, "yet"), (dict.fromkeys(beats.KNOWN, 181.0), "for 181 s")]
+)
+def test_without_the_dispatcher_it_alone_is_told(ages, since):
+    """It sends what the queues are heard by: a worker that is started would mend nothing."""
+    ((level, message, fix),) = assurance.judge_beats(ages, 30, 180)
+
+    assert (level, message) == (Level.FAIL, f"no sign of life of dispatcher {since}")
+    assert fix.startswith("start or restart the dispatcher")
 
 
 def test_parts_that_beat_get_one_good_word():

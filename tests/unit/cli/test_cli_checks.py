@@ -107,6 +107,16 @@ def test_doctor_hides_secrets_of_error_messages():
     assert "lovelace" not in found("broker", broker=broker).message
 
 
+@pytest.mark.parametrize(("status", "level"), [("ready", Level.OK), ("degraded", Level.WARN)])
+def test_doctor_points_from_a_degraded_web_to_the_broker(httpserver, status, level):
+    """The web is well: it takes alerts."""
+    httpserver.expect_request("/readyz").respond_with_json({"status": status, "checks": {}})
+
+    finding = found("web", web=WebSettings(public_url=httpserver.url_for("").rstrip("/")))
+
+    assert (finding.level, finding.fix) == (level, "" if level is Level.OK else "see broker")
+
+
 def test_doctor_finds_a_prometheus_with_data(httpserver):
     """Token and tenant go along."""
     httpserver.expect_request(

@@ -87,6 +87,47 @@ def test_no_database_is_made_to_look_for_history(opssage, tmp_path, command):
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("archive", "--older-than", "1d"), ("backup", "--to", "kept")],
+    ids=lambda words: words[0],
+)
+def test_a_missing_database_may_be_that_of_a_stack_elsewhere(opssage, words):
+    """Who started it with --data has to say so here too."""
+    result = opssage(*words)
+
+    assert result.exit_code == 5
+    assert "name the folder of `opssage up` with --data" in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize("words", [("--dry-run",), ()], ids=["looks", "moves"])
+def test_the_database_of_a_stopped_stack_is_found(opssage, store, tmp_path, words):
+    """`--data DIR` needs no `opssage up`, whatever the environment says."""
+    over(store)
+    env = {"DATABASE_URL": "sqlite:////nowhere/else.db"}
+
+    result = opssage("archive", "--older-than", "90d", "--data", tmp_path, *words, env=env)
+
+    assert result.exit_code == 0, result.output
+    assert len(store.list_incidents(archived=True)) == (0 if words else 1)
+
+
+def test_the_database_of_a_stopped_stack_is_backed_up(opssage, store, tmp_path):
+    """Its file is in the folder."""
+    result = opssage("backup", "--to", tmp_path / "kept", "--data", tmp_path)
+
+    assert result.exit_code == 0, result.output
+    assert len(list((tmp_path / "kept").iterdir())) == 1
+
+
+def test_a_folder_without_a_database_is_told(opssage, tmp_path):
+    """Nothing else is worked on instead."""
+    result = opssage("archive", "--older-than", "1d", "--data", tmp_path)
+
+    assert result.exit_code == 4
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_tables_of_another_version_are_left_alone(opssage, tmp_path):
     """The message says what to run."""
     with closing(sqlite3.connect(tmp_path / "opssage.db")):

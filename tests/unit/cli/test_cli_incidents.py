@@ -112,6 +112,21 @@ def test_show_prints_the_diagnosis_for_a_person(opssage, httpserver, incident):
     ]
 
 
+def test_show_tells_an_archived_incident(opssage, httpserver, incident):
+    """Nothing will happen to it any more."""
+    past = incident(
+        resolved_at="2026-11-23T04:00:00.000000Z", archived_at="2026-12-23T04:00:00.000000Z"
+    )
+    httpserver.expect_request(f"/api/v1/incidents/{ID}").respond_with_json(past)
+
+    said = opssage("show", ID, "--url", httpserver.url_for("")).stdout
+
+    assert (
+        "  Status      completed · resolved 2026-11-23 04:00:00Z · opened 2026-11-23 03:00:00Z"
+        " · archived 2026-12-23 04:00:00Z\n"
+    ) in said
+
+
 def test_show_orders_the_spread_by_distance_from_the_root(opssage, httpserver, incident):
     """The victims are a list: one does not pass the trouble on to the next."""
     path = ["node/worker-2", "service/search-api", "service/catalog-api", "service/web"]

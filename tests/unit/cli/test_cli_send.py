@@ -14,6 +14,7 @@ def receipt(**changes):
         "accepted": 1,
         "duplicates": 0,
         "rejected": [],
+        "rejected_more": 0,
         **changes,
     }
 
@@ -172,6 +173,18 @@ def test_send_names_the_alerts_that_were_rejected(send, httpserver):
 
     assert result.exit_code == 0
     assert result.stderr == "alert 1 rejected: alerts[1].startsAt: Missing data\n"
+
+
+def test_send_tells_how_many_more_alerts_were_rejected(send, httpserver):
+    """Nobody takes the first hundred for all."""
+    rejected = [{"index": 0, "reason": "alerts[0].startsAt: Missing data"}]
+    httpserver.expect_request("/api/v1/webhooks/alertmanager").respond_with_json(
+        receipt(rejected=rejected, rejected_more=29_900), 202
+    )
+
+    said = send(WEBHOOK).stderr.splitlines()
+
+    assert said[-1] == "and 29900 more, which the server has not kept"
 
 
 def test_send_fails_when_no_alert_was_taken(send, httpserver):

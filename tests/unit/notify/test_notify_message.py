@@ -151,6 +151,13 @@ def test_failure_that_was_run_again_still_reads():
     assert "To run it again" not in body
 
 
+def test_failure_is_not_told_with_a_later_answer():
+    """What was found since belongs to a message of its own."""
+    answered = replace(ANSWERED, revision=2)
+
+    assert ANSWERED.root_cause not in told(answered, Event.FAILED).body
+
+
 def test_secrets_are_masked():
     """Wherever they stand: in an error, in a cause, in a label."""
     error = {"class": "OperationalError", "message": "login failed: password=hunter2hunter2"}

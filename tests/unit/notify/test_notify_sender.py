@@ -61,8 +61,8 @@ def test_known_services_are_usable(url):
 
 @pytest.mark.parametrize("url", ["nosuch://x", "slack://too-short", "json://[bad", "json://"])
 def test_unknown_services_are_not_usable(url):
-    """A sender says that it is of no use to try again."""
+    """A sender says so, and is tried again: the URL may be corrected meanwhile."""
     assert unusable(url)
     with pytest.raises(UnusableTargetError) as caught:
         AppriseSender().send(url, MESSAGE)
-    assert caught.value.permanent
+    assert not caught.value.permanent

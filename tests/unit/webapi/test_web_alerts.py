@@ -10,6 +10,7 @@ from opssage.errors import StoreUnavailableError
 from opssage.settings import load
 from store import Receipt
 from webapi.app import create_app
+from webapi.payloads import MAX_REJECTS
 
 RECORDED = Path(__file__).parents[2] / "fixtures" / "alertmanager"
 WEBHOOK = "/api/v1/webhooks/alertmanager"
@@ -108,6 +109,21 @@ def test_a_bad_alert_is_named_and_its_mates_pass(client, store, bad, reason):
     (rejected,) = answer.json["rejected"]
     assert rejected["index"] == 1
     assert rejected["reason"].startswith(reason)
+
+
+def test_of_countless_bad_alerts_some_are_kept_and_the_good_ones_pass(client, store):
+    """A small body with a long annotation must not become a huge database."""
+    body = webhook(*range(MAX_REJECTS + 50), firing())
+    body["commonAnnotations"] = {"summary": "x" * 16_000}
+
+    answer = client.post(WEBHOOK, json=body)
+
+    assert answer.json["accepted"] == 1
+    assert [each["index"] for each in answer.json["rejected"]] == list(range(MAX_REJECTS))
+    assert answer.json["rejected_more"] == 50
+    kept = store.list_rejects(limit=200)
+    assert len(kept) == MAX_REJECTS
+    assert {len(json.dumps(each.envelope)) < 100 for each in kept} == {True}
 
 
 @pytest.mark.parametrize("odd", [True, -1, "3", 10**12, None])

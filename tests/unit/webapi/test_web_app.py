@@ -1,5 +1,7 @@
 """What holds for every route: health, errors, ids, tokens, documentation."""
 
+from functools import partial
+
 import pytest
 
 from opssage.settings import load
@@ -34,7 +36,31 @@ def test_readiness_names_what_is_not(store, nudges):
 
 def test_readiness_is_200_when_all_answer(client):
     """The same route is green when everything is there."""
-    assert client.get("/readyz").status_code == 200
+    answer = client.get("/readyz")
+
+    assert (answer.status_code, answer.json["status"]) == (200, "ready")
+
+
+@pytest.mark.parametrize(
+    ("broken", "status", "code"),
+    [
+        ({"broker"}, "degraded", 200),
+        ({"database"}, "not ready", 503),
+        ({"migrations", "broker"}, "not ready", 503),
+    ],
+)
+def test_readiness_does_not_hang_on_the_broker(store, nudges, broken, status, code):
+    """Alerts are taken without one, so a load balancer has to go on sending them."""
+    probes = {
+        name: partial(str, "away" if name in broken else "")
+        for name in ("database", "migrations", "broker")
+    }
+    client = create_app(load(environ={}), store, nudges, probes).test_client()
+
+    answer = client.get("/readyz")
+
+    assert (answer.status_code, answer.json["status"]) == (code, status)
+    assert {name for name, told in answer.json["checks"].items() if told == "away"} == broken
 
 
 def test_metrics_count_requests_by_route(client):

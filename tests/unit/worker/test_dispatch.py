@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from queue import Queue
 from threading import Event
 from types import SimpleNamespace
 from typing import Any
@@ -27,7 +28,7 @@ def test_dispatch_publishes_what_is_due_most_severe_first(app, store, settings, 
     store.create_incident(group(alert("Mild"), key="a"))
     store.create_incident(group(alert("Severe", severity="critical"), key="b"))
 
-    assert dispatch(app, store, settings.worker) == 2
+    assert not dispatch(app, store, settings.worker)
 
     redis = Redis.from_url(broker)
     sent = [json.loads(item)["headers"] for item in redis.lrange(QUEUE, 0, -1)][::-1]
@@ -41,13 +42,17 @@ def test_dispatch_publishes_what_is_due_most_severe_first(app, store, settings, 
     redis.close()
 
 
-def test_dispatch_leaves_a_full_buffer_alone(app, store, settings):
-    """Redis stays a small buffer: the rest waits in the database."""
+def test_dispatch_leaves_a_full_buffer_alone(app, store, settings, broker):
+    """Redis stays a small buffer: the rest waits in the database, and the caller is told."""
     for number in range(5):
         store.create_incident(group(alert(f"A{number}"), key=str(number)))
     small = replace(settings.worker, high_water=3)
 
-    assert [dispatch(app, store, small), dispatch(app, store, small)] == [3, 0]
+    assert [dispatch(app, store, small), dispatch(app, store, small)] == [True, True]
+
+    with Redis.from_url(broker) as redis:
+        assert redis.llen(QUEUE) == 3
+    assert len(store.take_due(10, resend_seconds=20)) == 2
 
 
 def test_a_dead_broker_leaves_everything_due(store, settings):
@@ -173,6 +178,28 @@ class Broken:
         self.calls += 1
         self.called.set()
         raise ConnectionError("refused")
+
+
+def test_the_publisher_goes_on_until_the_broker_has_room(app, store, settings, broker):
+    """One nudge publishes all that is due, though the buffer holds a part of it."""
+    for number in range(5):
+        store.create_incident(group(alert(f"A{number}"), key=str(number)))
+    small = replace(settings.worker, high_water=2)
+    rounds: Queue[bool] = Queue()
+
+    def publish() -> bool:
+        is_full = dispatch(app, store, small)
+        rounds.put(is_full)
+        return is_full
+
+    Publisher(publish).nudge()
+
+    with Redis.from_url(broker) as redis:
+        taken = 0
+        while rounds.get(timeout=5):
+            taken += redis.rpop(QUEUE) is not None
+    assert taken >= 4
+    assert store.take_due(10, resend_seconds=20) == []
 
 
 def test_the_publisher_survives_a_broken_broker():
