@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup up demo test unit integration acceptance lab check bench docs lock clean
+.PHONY: help setup up demo test unit integration acceptance faults-quick faults faults-loop lab check bench docs lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,7 +24,7 @@ up: setup  ## run the whole service on embedded defaults (Ctrl-C stops it)
 demo: setup  ## run the service on recorded outages and print their diagnoses
 	@$(BIN)/opssage demo
 
-test: check unit integration acceptance  ## everything CI runs
+test: check unit integration acceptance faults-quick  ## everything CI runs
 
 unit: setup  ## tests without processes or network
 	@$(PYTEST) tests/unit -q
@@ -34,6 +34,15 @@ integration: setup  ## tests on a real broker, SQLite and PostgreSQL
 
 acceptance: setup  ## tests on the real processes: webhook in, diagnosis out
 	@$(PYTEST) tests/acceptance -q -m "not lab"
+
+faults-quick: setup  ## some faults on the real processes: kills, a lost message, a dead broker
+	@FAULTS_LOAD_SECONDS=4 $(PYTEST) tests/faults -q -m quick
+
+faults: setup  ## the whole fault matrix (up to 25 minutes); writes docs/reliability-report.md
+	@FAULTS_REPORT=docs/reliability-report.md $(PYTEST) tests/faults -v
+
+faults-loop: setup  ## random kills for five minutes: make faults-loop SECONDS=300 SEED=7
+	@FAULTS_LOOP_SECONDS=$(or $(SECONDS),300) FAULTS_LOOP_SEED=$(SEED) $(PYTEST) tests/faults -s -v -k T31
 
 lab: setup  ## opt-in: real Prometheus and Alertmanager from Debian's packages
 	@$(PYTEST) tests/acceptance -q -m lab
