@@ -184,7 +184,7 @@ def _group(reject: KeptReject, corrected: bytes) -> AlertGroup:
     except UnreadableError as error:
         if corrected:
             refuse(400, str(error))
-        refuse(422, "what is kept of it is not JSON; send it corrected, as the body")
+        refuse(422, "what is kept of it is no whole JSON; send it corrected, as the body")
     try:
         return _read(document, reject)
     except UnreadableError as error:

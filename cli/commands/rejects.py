@@ -86,6 +86,7 @@ def _sent(reject: Reject) -> str:
     try:
         return json.dumps(json.loads(raw), indent=2)
     except ValueError:
+        messages.print("this is no whole JSON: only its beginning may have been kept")
         return "\n".join(report.printable(line) for line in raw.splitlines())
 
 
