@@ -94,7 +94,12 @@ def wedged_children(run: Run) -> Iterator[None]:
     assert outcome.failed == 0
 
 
-@fault("T17", "an incident kills the child that works on it, each time", quick=True)
+@fault(
+    "T17",
+    "an incident kills the child that works on it, each time",
+    databases=("postgresql",),
+    quick=True,
+)
 def poison(run: Run) -> Iterator[None]:
     """It is given up with the reason, and costs the others nothing."""
     yield from _poisoned(run, "kill")
