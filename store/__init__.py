@@ -4,9 +4,10 @@ May import `opssage` only; nobody else imports SQLAlchemy.
 """
 
 from store.assurance import Assurances
-from store.claims import UNCOUNTED_SECONDS, Claim
+from store.claims import Claim
 from store.dispatching import Backlog, Due
 from store.effects import Effect
+from store.endings import UNCOUNTED_SECONDS
 from store.engine import normalise
 from store.ingest import Receipt, Touched
 from store.queries import IncidentFilter, Position

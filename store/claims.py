@@ -5,7 +5,6 @@ that raises `epoch`, and a result is written only under the epoch it was claimed
 may run twice, but its effect happens once.
 """
 
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -13,35 +12,25 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
-    Case,
     Connection,
     Float,
     Update,
     and_,
     bindparam,
     case,
-    func,
     or_,
     select,
     update,
 )
 
 from opssage.errors import LostClaimError
-from opssage.incident import Incident, Stage, Status
-from store import revisions, rows
+from opssage.incident import Incident, Stage
+from store import rows
 from store.columns import database_now
 from store.effects import announce
 from store.rules import Rules
-from store.tables import RUNNING, incidents
+from store.tables import incidents
 from store.timeline import tell
-
-BACKOFF_SECONDS = 5
-BACKOFF_FACTOR = 3
-BACKOFF_MAX_SECONDS = 600
-BACKOFF_JITTER = 0.25
-"""Share of a delay added at random, so that what failed together does not return together."""
-UNCOUNTED_SECONDS = 10
-"""Delay after an attempt that is not counted: nothing was wrong with the incident."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -171,16 +160,16 @@ def commit(
     told = {f"new_{name}": value for name, value in {stage.document: document, **shown}.items()}
     if stage is Stage.DIAGNOSE:
         told["cooldown_seconds"] = rules.cooldown_seconds
-    _write_under_claim(connection, _committing(stage, tuple(shown)), incident_id, epoch, told)
+    write_under_claim(connection, _committing(stage, tuple(shown)), incident_id, epoch, told)
     tell(connection, incident_id, stage.reaches.value, {"stage": stage.value, "epoch": epoch})
     if stage is Stage.DIAGNOSE:
         announce(connection, [incident_id], stage.reaches.value, rules.notify)
 
 
-_collected = incidents.c.primary_context
-_ALERTS_JOINED = incidents.c.alert_seq > _collected["alert_seq"].as_integer()
+COLLECTED = incidents.c.primary_context
+_ALERTS_JOINED = incidents.c.alert_seq > COLLECTED["alert_seq"].as_integer()
 # the severity shown is that of the worst alert, so another one than collect saw is a worse one
-_IS_WORSE = incidents.c.severity != _collected["alert_metadata", "severity"].as_string()
+_IS_WORSE = incidents.c.severity != COLLECTED["alert_metadata", "severity"].as_string()
 _NEXT_REVISION = case(
     (_ALERTS_JOINED & _IS_WORSE, database_now()),
     (_ALERTS_JOINED, database_now(bindparam("cooldown_seconds", type_=Float))),
@@ -190,7 +179,7 @@ _NEXT_REVISION = case(
 
 @cache
 def _committing(stage: Stage, shown: tuple[str, ...]) -> Update:
-    return _under_claim(stage).values(
+    return under_claim(stage).values(
         status=stage.reaches.value,
         attempts=0,
         last_error=None,
@@ -205,74 +194,7 @@ def _committing(stage: Stage, shown: tuple[str, ...]) -> Update:
     )
 
 
-def postpone(
-    connection: Connection,
-    incident_id: UUID,
-    stage: Stage,
-    epoch: int,
-    error: Mapping[str, Any],
-    *,
-    counted: bool,
-) -> None:
-    """Give a stage back to be tried again later, the later the more attempts it has had.
-
-    Unless the attempt is not `counted`: then it is given back too.
-    """
-    exponent = incidents.c.attempts - 1
-    delay = case(
-        *((exponent == n, BACKOFF_SECONDS * BACKOFF_FACTOR**n) for n in range(5)),
-        else_=BACKOFF_MAX_SECONDS,
-    )
-    spread = random.uniform(1, 1 + BACKOFF_JITTER)  # noqa: S311 - nothing secret
-    statement = _under_claim(stage).values(
-        next_attempt_at=database_now((delay if counted else UNCOUNTED_SECONDS) * spread),
-        attempts=incidents.c.attempts - (0 if counted else 1),
-        last_error=error,
-    )
-    _write_under_claim(connection, statement, incident_id, epoch)
-    tell(connection, incident_id, "postponed", {"stage": stage.value, "error": error})
-
-
-def fail(
-    connection: Connection,
-    incident_id: UUID,
-    stage: Stage,
-    epoch: int,
-    error: Mapping[str, Any],
-    rules: Rules,
-    *,
-    alerts_seen: int | None,
-) -> None:
-    """Give an incident up, with the reason.
-
-    Alerts that joined since the claim have it run again later; `alerts_seen` is the `alert_seq`
-    that the claim had.
-    """
-    statement = _under_claim(stage).values(
-        status=Status.FAILED.value, next_attempt_at=_again_if_joined(alerts_seen, rules)
-    )
-    _write_under_claim(connection, statement, incident_id, epoch)
-    _end(connection, incident_id, {**error, "epoch": epoch}, rules)
-
-
-def _again_if_joined(alerts_seen: int | None, rules: Rules) -> Case[Any]:
-    """Return when an incident that was given up is due again: when alerts have joined since."""
-    seen = func.coalesce(_collected["alert_seq"].as_integer(), alerts_seen)
-    return case((incidents.c.alert_seq > seen, database_now(rules.cooldown_seconds)), else_=None)
-
-
-def _end(connection: Connection, incident_id: UUID, error: Mapping[str, Any], rules: Rules) -> None:
-    """Tell why an incident was given up; a failed revision leaves the answer before it."""
-    if revisions.take_back(connection, incident_id, error):
-        return
-    connection.execute(
-        update(incidents).where(incidents.c.incident_id == incident_id).values(last_error=error)
-    )
-    tell(connection, incident_id, Status.FAILED.value, {"error": error})
-    announce(connection, [incident_id], Status.FAILED.value, rules.notify)
-
-
-def _under_claim(stage: Stage) -> Update:
+def under_claim(stage: Stage) -> Update:
     """Return an update that only the holder of the claim can make, and that ends its lease."""
     return (
         update(incidents)
@@ -292,85 +214,16 @@ def _under_claim(stage: Stage) -> Update:
     )
 
 
-def _write_under_claim(
+def write_under_claim(
     connection: Connection,
     statement: Update,
     incident_id: UUID,
     epoch: int,
     told: Mapping[str, Any] | None = None,
 ) -> None:
+    """Make the update. Raises LostClaimError when the claim has passed to somebody else."""
     written = connection.execute(
         statement, {"claimed_id": incident_id, "claimed_epoch": epoch, **(told or {})}
     )
     if written.rowcount != 1:
         raise LostClaimError
-
-
-def release(connection: Connection, owner: str) -> int:
-    """Give back all that a worker still holds while it ends; returns how many stages that was.
-
-    They are due at once, and the attempt is not counted: it was not the incident's fault.
-    """
-    given_back = connection.execute(
-        update(incidents)
-        .where(
-            incidents.c.status.in_(RUNNING),
-            incidents.c.lease_owner == owner,
-            incidents.c.lease_until.is_not(None),
-        )
-        .values(
-            lease_until=None,
-            lease_owner=None,
-            lease_task=None,
-            epoch=incidents.c.epoch + 1,
-            attempts=incidents.c.attempts - 1,
-        )
-    )
-    return given_back.rowcount
-
-
-_EXHAUSTED = {
-    "class": "AttemptsExhausted",
-    "message": "every worker that took this stage ended before it could say why",
-}
-
-
-def give_up_exhausted(connection: Connection, max_attempts: int, rules: Rules) -> int:
-    """Fail the incidents whose stage has had its attempts and was left by the last worker too.
-
-    A stage that raises is counted where it raises; this is for workers that were killed. Returns
-    how many there were.
-    """
-    given_up = connection.execute(
-        update(incidents)
-        .where(
-            incidents.c.status.in_(RUNNING),
-            incidents.c.attempts >= max_attempts,
-            or_(incidents.c.lease_until.is_(None), incidents.c.lease_until < database_now()),
-        )
-        .values(
-            status=Status.FAILED.value,
-            lease_until=None,
-            epoch=incidents.c.epoch + 1,
-            version=incidents.c.version + 1,
-            updated_at=database_now(),
-            next_attempt_at=_again_if_joined(None, rules),
-        )
-        .returning(
-            incidents.c.incident_id,
-            incidents.c.attempts,
-            incidents.c.epoch,
-            incidents.c.lease_owner,
-            incidents.c.last_error,
-        )
-    ).all()
-    for row in given_up:
-        error = {
-            **_EXHAUSTED,
-            "attempts": row.attempts,
-            "epoch": row.epoch,
-            "worker": row.lease_owner,
-            "before": row.last_error,
-        }
-        _end(connection, row.incident_id, error, rules)
-    return len(given_up)

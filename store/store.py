@@ -24,6 +24,7 @@ from store import (
     claims,
     dispatching,
     effects,
+    endings,
     engine,
     ingest,
     migrate,
@@ -273,7 +274,7 @@ class Store:
 
     def give_up_exhausted(self, max_attempts: int) -> int:
         """Fail what has killed its workers as often as allowed; returns how many there were."""
-        return self._write(claims.give_up_exhausted, max_attempts, self._rules)
+        return self._write(endings.give_up_exhausted, max_attempts, self._rules)
 
     def give_back(self, incident_ids: Sequence[UUID]) -> None:
         """Clear the stamp of incidents whose message could not be published."""
@@ -318,7 +319,7 @@ class Store:
 
     def release(self, owner: str) -> int:
         """Give back, uncounted, what a worker holds while it ends; returns how many stages."""
-        return self._write_once(claims.release, owner)
+        return self._write_once(endings.release, owner)
 
     def update_primary_context(
         self, incident_id: UUID, epoch: int, document: Mapping[str, Any]
@@ -376,9 +377,9 @@ class Store:
         """
         told = (incident_id, stage, epoch, error)
         if give_up:
-            self._write(claims.fail, *told, self._rules, alerts_seen=alerts_seen)
+            self._write(endings.fail, *told, self._rules, alerts_seen=alerts_seen)
             return Status.FAILED
-        self._write(claims.postpone, *told, counted=counted)
+        self._write(endings.postpone, *told, counted=counted)
         return stage.expects
 
     # signs of life

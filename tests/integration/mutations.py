@@ -89,7 +89,7 @@ MUTATIONS = (
                 becomes="",
             ),
             Edit(
-                file="store/ingest.py",
+                file="store/filing.py",
                 text="return statement.on_conflict_do_update(",
                 becomes="""if statement is not None:
         return statement.returning(alerts.c.fingerprint)
@@ -103,7 +103,7 @@ MUTATIONS = (
         name="alerts are not looked up",
         edits=(
             Edit(
-                file="store/ingest.py",
+                file="store/known.py",
                 text="rows = connection.execute(_KNOWN_ALERTS, delivered).all()",
                 becomes="rows: list[AlertRow] = []",
             ),
@@ -163,7 +163,7 @@ MUTATIONS = (
         name="attempts that are used up without a lease are not the end",
         edits=(
             Edit(
-                file="store/claims.py",
+                file="store/endings.py",
                 text="or_(incidents.c.lease_until.is_(None), "
                 "incidents.c.lease_until < database_now()),",
                 becomes="incidents.c.lease_until < database_now(),",
@@ -226,7 +226,7 @@ MUTATIONS = (
         name="an ending is committed without its notification",
         edits=(
             Edit(
-                file="store/claims.py",
+                file="store/endings.py",
                 text="announce(connection, [incident_id], Status.FAILED.value, rules.notify)",
                 becomes="pass",
             ),

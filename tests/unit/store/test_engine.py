@@ -9,7 +9,7 @@ from opssage.errors import SettingsError
 from opssage.settings import DatabaseSettings
 from store.columns import UTCDateTime, database_now
 from store.engine import create, normalise
-from store.ingest import stored_key
+from store.known import stored_key
 
 FOLDER = Path("/srv/opssage")
 
