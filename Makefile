@@ -39,7 +39,7 @@ faults-quick: setup  ## some faults on the real processes: kills, a lost message
 	@FAULTS_LOAD_SECONDS=4 $(PYTEST) tests/faults -q -m quick
 
 faults: setup  ## the whole fault matrix (up to 25 minutes); writes docs/reliability-report.md
-	@FAULTS_REPORT=docs/reliability-report.md $(PYTEST) tests/faults -v
+	@FAULTS_LOAD_SECONDS=7 FAULTS_REPORT=docs/reliability-report.md $(PYTEST) tests/faults -v
 
 faults-loop: setup  ## random kills for five minutes: make faults-loop SECONDS=300 SEED=7
 	@FAULTS_LOOP_SECONDS=$(or $(SECONDS),300) FAULTS_LOOP_SEED=$(SEED) $(PYTEST) tests/faults -s -v -k T31

@@ -47,12 +47,9 @@ def useless_answers(run: Run) -> Iterator[None]:
         return all(error in told for error in expected)
 
     until(all_told)
-    asked = upstream.calls.total()
     upstream.set("answer")
     outcome: Outcome = yield
     assert outcome.failed == 0
-    # each asks three things before it knows
-    assert asked < 3 * outcome.incidents, "nobody rests"
     assert not checker.events(run.cluster.database_url, "postponed")
 
 
