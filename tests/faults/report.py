@@ -78,7 +78,7 @@ def _file(row: Fault, database: str) -> Path:
 
 def _lines(row: Fault, *, is_twin: bool) -> list[str]:
     """Return a row's lines; of rows with the same title each also tells its variant."""
-    title = f"{row.title} ({row.variant})" if is_twin else row.title
+    title = f"{row.title} ({row.variant})" if is_twin and row.variant else row.title
     if row.damage is None:
         return [f"| {row.name} | {title}: not run here. {row.why_not} |" + " |" * 11]
     return [_line(row, title, database) for database in row.databases]
