@@ -41,7 +41,7 @@ def store(database_url: str) -> Store:
 def empty(database_url: str) -> None:
     """Delete all rows."""
     with _connected(database_url) as cursor:
-        cursor.execute(f"TRUNCATE {_TABLES}")
+        cursor.execute(f"TRUNCATE {_TABLES} CASCADE")
 
 
 def ask(database_url: str, question: str) -> tuple[Any, ...]:
