@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from factories import REPORT, group
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from opssage.incident import Stage
 from opssage.settings import DatabaseSettings
@@ -64,6 +64,20 @@ def age_by(database: DatabaseSettings, incident_id: UUID, seconds: float) -> Non
             update(tables.incidents).where(mine).values(created_at=database_now(-seconds))
         )
     bound.dispose()
+
+
+def waits(database: DatabaseSettings, incident_id: UUID) -> float:
+    """Return how many seconds after its last change the incident is due."""
+    bound = engine.create(database, Path())
+    columns = tables.incidents.c
+    with bound.connect() as connection:
+        row = connection.execute(
+            select(columns.next_attempt_at, columns.updated_at).where(
+                columns.incident_id == incident_id
+            )
+        ).one()
+    bound.dispose()
+    return (row.next_attempt_at - row.updated_at).total_seconds()
 
 
 def completed(

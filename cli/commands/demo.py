@@ -117,6 +117,8 @@ async def _run(
             if keep:
                 messages.print(_kept(plan))
                 await running.until_stopped()
+            else:
+                messages.print("\nthe service ends, and its addresses; --keep leaves it running")
     return found
 
 

@@ -28,6 +28,7 @@ def diagnosed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
     tmp = tmp_path_factory.mktemp("demo")
     done = demo("--json", tmp=tmp)
     assert done.returncode == 0, done.stderr
+    assert "--keep leaves it running" in done.stderr
     assert list(tmp.iterdir()) == []
     return {incident["alert_name"]: incident for incident in json.loads(done.stdout)}
 

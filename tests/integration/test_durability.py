@@ -10,7 +10,7 @@ from factories import NOON, REPORT, alert, group
 from psycopg2 import extensions
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
-from steps import age, age_by, claimed, completed, hasten, opened
+from steps import age, age_by, claimed, completed, hasten, opened, waits
 
 from opssage.errors import LostClaimError, StoreUnavailableError
 from opssage.incident import Stage, Status
@@ -116,6 +116,19 @@ def test_an_uncounted_attempt_is_given_back(store, database):
     assert claimed(store, incident_id) is None
     hasten(database, incident_id)
     assert claimed(store, incident_id).attempts == 1
+
+
+def test_what_failed_together_does_not_return_together(store, database):
+    """Delays have some chance in them: at least five seconds, and a quarter more at most."""
+    due = []
+    for name in "abcdefgh":
+        incident_id = opened(store, alert(name), key=name)
+        claim = claimed(store, incident_id)
+        store.update_status(incident_id, Stage.COLLECT, claim.epoch, ERROR, give_up=False)
+        due.append(waits(database, incident_id))
+
+    assert len({round(seconds, 3) for seconds in due}) > 1
+    assert all(5 <= seconds <= 6.5 for seconds in due)
 
 
 def test_the_first_marker_of_a_broker_is_no_loss(store):
