@@ -18,6 +18,43 @@ class AlertStatus(StrEnum):
     RESOLVED = "resolved"
 
 
+class AlertClass(StrEnum):
+    """What an alert is about: the world, or the eyes it is seen with."""
+
+    CONDITION = "condition"
+    """Its rule holds."""
+    NO_DATA = "no_data"
+    """Its rule found nothing to look at (Grafana's DatasourceNoData)."""
+    SOURCE_ERROR = "source_error"
+    """Its rule could not be evaluated (Grafana's DatasourceError)."""
+
+
+_CLASSES = {
+    "DatasourceNoData": AlertClass.NO_DATA,
+    "DatasourceError": AlertClass.SOURCE_ERROR,
+}
+
+
+class Disposition(StrEnum):
+    """Why an alert belongs to no incident."""
+
+    RESOLVED_ONLY = "resolved_only"
+    """It was over when it was first heard of."""
+    IGNORED = "ignored"
+    """A matcher of `ingest.ignore` says so."""
+    WATCHDOG = "watchdog"
+    """It always fires, to show that alerts arrive."""
+    INHIBITOR = "inhibitor"
+    """It only keeps other alerts quiet (InfoInhibitor)."""
+
+
+SERVANTS = {
+    "Watchdog": Disposition.WATCHDOG,
+    "InfoInhibitor": Disposition.INHIBITOR,
+}
+"""Alerts by name that serve alerting itself; kube-prometheus has them."""
+
+
 class Status(StrEnum):
     """How far the investigation of an incident has come.
 
@@ -101,6 +138,13 @@ class Alert:
     ends_at: datetime | None = None
     generator_url: str = ""
     firing_condition: str = ""  #: the PromQL expression, when the sender gave it
+    expires_at: datetime | None = None  #: over then unless sent again; None: the sender says not
+    extra: Mapping[str, Any] = field(default_factory=dict)  #: what else the sender says of it
+
+    @property
+    def alert_class(self) -> AlertClass:
+        """Whether it is about the world or about its own rule."""
+        return _CLASSES.get(self.name, AlertClass.CONDITION)
 
     @property
     def name(self) -> str:
@@ -183,6 +227,7 @@ class AlertGroup:
     truncated_alerts: int = 0  #: alerts the sender left out of this message
     rejects: tuple[Reject, ...] = ()
     more_rejects: int = 0  #: further ones, which are counted only
+    extra: Mapping[str, Any] = field(default_factory=dict)  #: what else the envelope says
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -204,7 +249,11 @@ class Incident:
     revision: int = 1
     alert_seq: int = 1  #: moves with every change of the incident's alerts
     version: int = 1  #: moves with every change a reader can see
-    truncated_alerts: int = 0
+    truncated_alerts: int = 0  #: the most that a message about it left out
+    flap_count: int = 0  #: how often it fired again soon after its end
+    flapping: bool = False  #: that often that it is not diagnosed again by itself
+    acked_at: datetime | None = None
+    acked_by: str | None = None
     root_cause: str | None = None
     confidence_score: float | None = None
     last_error: Mapping[str, Any] | None = None

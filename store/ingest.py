@@ -46,7 +46,7 @@ def record(connection: Connection, group: AlertGroup, rules: Rules) -> Receipt:
     before = known.look_up(connection, group)
     placed = _not_archived(connection, group.sender, place_all(group, before))
     refused = 0
-    if any(each.opens for each in placed) and _is_full(connection, rules.backlog_max):
+    if any(each.opens for each in placed) and _is_full(connection, rules.ingest.backlog_max):
         refused = sum(each.opens for each in placed)
         placed = [each for each in placed if not each.opens]
     if placed:

@@ -28,6 +28,10 @@ SUMMARY = [
         "alert_seq",
         "version",
         "truncated_alerts",
+        "flap_count",
+        "flapping",
+        "acked_at",
+        "acked_by",
         "root_cause",
         "confidence_score",
         "last_error",
@@ -59,4 +63,6 @@ def alert(row: Row[Any]) -> Alert:
         status=AlertStatus(row.status),
         generator_url=row.generator_url,
         firing_condition=row.firing_condition,
+        expires_at=row.stale_at,
+        extra=row.extra or {},
     )

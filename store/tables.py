@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     ForeignKey,
     Index,
@@ -13,6 +14,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -58,6 +60,10 @@ def _told() -> tuple[Column[Any], ...]:
         Column("alert_seq", Integer, nullable=False, server_default="1"),
         Column("version", Integer, nullable=False, server_default="1"),
         Column("truncated_alerts", Integer, nullable=False, server_default="0"),
+        Column("flap_count", Integer, nullable=False, server_default="0"),
+        Column("flapping", Boolean, nullable=False, server_default=false()),
+        Column("acked_at", UTCDateTime),
+        Column("acked_by", String(128)),
     )
 
 
@@ -74,6 +80,9 @@ incidents = Table(
     Column("next_attempt_at", UTCDateTime),  # of a resting incident: when its next revision is due
     Column("enqueued_at", UTCDateTime),
     Column("enqueue_count", Integer, nullable=False, server_default="0"),
+    # the `alert_seq` of the last alert that must not wait for the cooldown
+    Column("urgent_seq", Integer, nullable=False, server_default="0"),
+    Column("closed_at", UTCDateTime),  # when its end became known; `resolved_at` is what was told
 )
 
 RUNNING = tuple(status.value for status in Status if not status.is_terminal)
@@ -151,6 +160,10 @@ def _alert_columns() -> tuple[Column[Any], ...]:
         Column("deliveries", Integer, nullable=False, server_default="1"),
         Column("first_seen_at", UTCDateTime, nullable=False),
         Column("last_seen_at", UTCDateTime, nullable=False),
+        Column("stale_at", UTCDateTime),  # it counts as over then, unless it is sent again
+        Column("closed_at", UTCDateTime),  # when its end became known; NULL while it fires
+        Column("end_reason", String(16)),
+        Column("extra", Document),  # what the sender says beyond the common fields
     )
 
 
@@ -159,6 +172,16 @@ alerts = Table(
     metadata,
     *_alert_columns(),
     _incident_key(nullable=True),  # NULL when it opened none; `disposition` says why
+)
+_is_firing = text("status = 'firing'")
+Index("ix_alerts_stale_at", alerts.c.stale_at, postgresql_where=_is_firing, sqlite_where=_is_firing)
+_opened_none = text("incident_id IS NULL")
+Index(
+    "ix_alerts_opened_none",
+    alerts.c.first_seen_at,
+    alerts.c.fingerprint,
+    postgresql_where=_opened_none,
+    sqlite_where=_opened_none,
 )
 alerts_archive = Table(
     "alerts_archive", metadata, *_alert_columns(), _incident_key("incidents_archive")
@@ -217,6 +240,48 @@ Index(
     effects.c.next_attempt_at,
     postgresql_where=_is_unsent,
     sqlite_where=_is_unsent,
+)
+
+api_tokens = Table(
+    "api_tokens",
+    metadata,
+    Column("token_id", String(16), primary_key=True),
+    Column("name", String(128), nullable=False),  # an ingest token's is the `sender`
+    Column("scopes", String(64), nullable=False),  # words with spaces between
+    Column("secret_hash", String(64), nullable=False),
+    Column("parent_id", String(16), index=True),  # of a session: the token that logged in
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("created_by", String(128), nullable=False),
+    Column("expires_at", UTCDateTime),
+    Column("last_used_at", UTCDateTime),
+    Column("revoked_at", UTCDateTime),
+)
+
+# no foreign keys: what was done outlives what it was done to
+audit = Table(
+    "audit",
+    metadata,
+    Column("audit_id", _serial, primary_key=True),
+    Column("at", UTCDateTime, nullable=False),
+    Column("actor", String(128), nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("target", String(128), nullable=False),
+    Column("detail", Document, nullable=False),
+    Column("request_id", String(64), nullable=False),
+)
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("feedback_id", _serial, primary_key=True),
+    # no foreign key: what was learnt of an incident stays when it is archived
+    Column("incident_id", IncidentId, nullable=False, index=True),
+    Column("revision", Integer, nullable=False),
+    Column("at", UTCDateTime, nullable=False),
+    Column("by", String(128), nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("root_cause", Text),
+    Column("comment", Text),
 )
 
 process_beats = Table(

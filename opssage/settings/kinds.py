@@ -59,13 +59,13 @@ def whole(default: int, *, least: int = 1, most: int | None = None, env: str | N
     )
 
 
-def seconds(default: float) -> Any:
+def seconds(default: float | None) -> Any:
     """Declare a duration in seconds; fractions count, zero does not."""
     return setting(
-        float(default),
+        None if default is None else float(default),
         field=fields.Float(validate=validate.Range(min=0, min_inclusive=False)),
         expects="a number of seconds above 0",
-        example=f"{default:g}",
+        example="600" if default is None else f"{default:g}",
     )
 
 
@@ -156,13 +156,18 @@ def severities() -> Any:
     )
 
 
-def label_patterns() -> Any:
-    """Declare labels with a regular expression each; loaded as pairs, none by default."""
+def label_patterns(*, required: bool = False) -> Any:
+    """Declare labels with a regular expression each; loaded as pairs.
+
+    None by default; with `required` there has to be one.
+    """
     return setting(
-        (),
+        dataclasses.MISSING if required else (),
         field=_Patterns(
             keys=fields.String(validate=validate.Regexp(_LABEL)),
             values=fields.String(validate=_check_pattern),
+            required=required,
+            validate=validate.Length(min=1) if required else None,
         ),
         expects="label names with a regular expression each (a number needs quotes)",
         example="{namespace: shop|cart}",

@@ -61,6 +61,7 @@ class WebSettings:
     max_body_bytes: int = whole(10485760)
     threads: int = whole(8)
     processes: int = whole(2)
+    reads_per_minute: int = whole(1200, least=0)  #: of one caller and process; 0: no limit
 
     @property
     def base_url(self) -> str:
@@ -75,7 +76,8 @@ class AuthSettings:
     mode: str = choice("open", "token", env="OPSSAGE_AUTH_MODE", may_be_null=True)
     token: str | None = text(
         None, example="the output of: openssl rand -hex 32", env="OPSSAGE_TOKEN", secret=True
-    )
+    )  #: one that may do everything, beside those that are stored
+    session_seconds: float = seconds(43_200)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,11 +89,44 @@ class LoggingSettings:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class GrafanaSettings:
+    """How a webhook of Grafana is checked when it signs what it sends."""
+
+    secret: str | None = text(
+        None, example="a shared secret", env="OPSSAGE_GRAFANA_SECRET", secret=True
+    )
+    timestamp_header: str | None = text(None, example="X-Grafana-Alerting-Timestamp")
+    skew_seconds: float = seconds(300)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IgnoredAlerts:
+    """Alerts that open no incident."""
+
+    labels: tuple[tuple[str, str], ...] = label_patterns(required=True)  #: it has to match them all
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class IngestSettings:
     """How alerts become incidents."""
 
     group_by: tuple[str, ...] = label_names()  #: empty: all labels
+    ignore: tuple[IgnoredAlerts, ...] = many(
+        IgnoredAlerts,
+        expects="a list of labels to match",
+        example="[{labels: {severity: info}}]",
+    )
+    max_alerts: int = whole(5000)
     backlog_max: int = whole(10_000)
+    drift_seconds: int = whole(300, least=0)
+    late_seconds: int = whole(20, least=0)
+    reopen_seconds: int = whole(900, least=0)
+    stale_seconds: float = seconds(86_400)
+    resolve_seconds: float = seconds(300)
+    episode_max_seconds: float = seconds(86_400)
+    flap_max: int = whole(5)
+    watchdog_seconds: float | None = seconds(None)
+    grafana: GrafanaSettings = GrafanaSettings()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -14,7 +14,7 @@ from steps import age, age_by, claimed, completed, hasten, opened, waits
 
 from opssage.errors import LostClaimError, StoreUnavailableError
 from opssage.incident import Stage, Status
-from opssage.settings import DatabaseSettings
+from opssage.settings import DatabaseSettings, IngestSettings
 from store import Rules, Store, connect, engine
 from store.waiting import bound_waits
 
@@ -209,7 +209,7 @@ def postgres(new_postgres_url):
 @pytest.fixture
 def cramped(database) -> Store:
     """A store with room for two unfinished incidents."""
-    opened = connect(database, Path(), Rules(backlog_max=2))
+    opened = connect(database, Path(), Rules(ingest=IngestSettings(backlog_max=2)))
     yield opened
     opened.close()
 

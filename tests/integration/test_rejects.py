@@ -8,6 +8,7 @@ from factories import alert, group
 from sqlalchemy import event, func, insert, select
 
 from opssage.incident import AlertGroup, Reject
+from opssage.settings import IngestSettings
 from store import KeptReject, RejectFilter, Rules, Store, connect, engine, rejects, tables
 from store.columns import database_now
 
@@ -199,7 +200,7 @@ def test_a_full_backlog_leaves_the_reject_as_it_is(store, database):
     """What would open an incident is refused, and can be tried again."""
     store.create_incident(group())
     reject = kept(store)
-    full = connect(database, Path(), Rules(backlog_max=1))
+    full = connect(database, Path(), Rules(ingest=IngestSettings(backlog_max=1)))
 
     receipt = full.take_reject(reject.reject_id, corrected(reject))
 

@@ -73,7 +73,7 @@ class Senders(Bench):
         self.send(group(*ended, sender=row.sender, key=row.group_key))
 
     def _deliver(self, request: AlertGroup) -> None:
-        room = self.world.store._rules.backlog_max - len(self.ledger.unfinished)
+        room = self.world.store._rules.ingest.backlog_max - len(self.ledger.unfinished)
         receipt = self.store.create_incident(request)
         now = self.world.look()
         opened = [touched.incident_id for touched in receipt.incidents if touched.opened]

@@ -11,14 +11,14 @@ from uuid import UUID
 
 from sqlalchemy import Row, delete, event, select, update
 
-from opssage.settings import DatabaseSettings
+from opssage.settings import DatabaseSettings, IngestSettings
 from store import Rules, Store, engine, tables
 from store.columns import database_now
 
 AlertKey = tuple[str, str, datetime]
 """Sender, fingerprint and start."""
 
-RULES = Rules(backlog_max=3, notify=("team",))
+RULES = Rules(ingest=IngestSettings(backlog_max=3), notify=("team",))
 _HASTE = {"sqlite": "PRAGMA synchronous=OFF", "postgresql": "SET synchronous_commit=off"}
 
 

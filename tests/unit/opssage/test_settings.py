@@ -229,7 +229,7 @@ def test_described_settings_mask_secrets():
     described = describe(load(SHIPPED, SECRETS))
 
     assert "hunter2" not in json.dumps(described)
-    assert described["auth"] == {"mode": "token", "token": "[redacted:f52f:7]"}
+    assert described["auth"]["token"] == "[redacted:f52f:7]"
     assert described["sources"]["prometheus"]["url"] == (
         "http://me:[redacted:f52f:7]@prometheus:9090"
     )
