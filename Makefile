@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup up demo test unit integration acceptance faults-quick faults faults-loop lab check bench docs lock clean
+.PHONY: help setup up demo test unit integration acceptance faults-quick faults faults-loop fuzz lab check bench docs lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,6 +43,10 @@ faults: setup  ## the whole fault matrix (up to 25 minutes); writes docs/reliabi
 
 faults-loop: setup  ## random kills for five minutes: make faults-loop SECONDS=300 SEED=7
 	@FAULTS_LOOP_SECONDS=$(or $(SECONDS),300) FAULTS_LOOP_SEED=$(SEED) $(PYTEST) tests/faults -s -v -k T31
+
+fuzz: setup  ## made-up requests for minutes: make fuzz SECONDS=300 SEED=7
+	@FUZZ_SECONDS=$(or $(SECONDS),300) FUZZ_SEED=$(SEED) $(PYTEST) tests/integration/test_openapi_fuzz.py \
+		-s -v --timeout 7200
 
 lab: setup  ## opt-in: real Prometheus and Alertmanager from Debian's packages
 	@$(PYTEST) tests/acceptance -q -m lab

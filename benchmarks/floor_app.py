@@ -9,6 +9,7 @@ import threading
 from typing import Any
 from uuid import uuid4
 
+import floor_sqlite
 import orjson
 import psycopg2
 from flask import Flask, Response, request
@@ -62,6 +63,13 @@ def store_group() -> Response:
         ]
         execute_values(cursor, _ALERTS, rows, template=_ALERT_ROW)
     return _stored(incident_id)
+
+
+@app.post("/group-sqlite")
+def store_group_in_sqlite() -> Response:
+    """Insert one incident, and its alerts in one statement, into SQLite."""
+    body = orjson.loads(request.get_data())
+    return _stored(floor_sqlite.insert_group(body, os.environ["DATABASE_URL"]))
 
 
 @app.get("/empty")

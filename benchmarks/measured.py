@@ -30,18 +30,20 @@ Round = Mapping[str, float]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bar:
-    """What the ratio ours / floor has to keep to."""
+    """What the ratio ours / floor has to keep to, or ours by itself."""
 
     figure: str  #: the one that is compared
     limit: float
-    at_least: bool  #: True when more is better
+    at_least: bool = False  #: True when more is better
+    is_ratio: bool = True  #: False: ours is held against the limit, the floor only told
 
-    def holds(self, ratio: float) -> bool:
-        """Say whether a ratio keeps to it."""
-        return ratio >= self.limit if self.at_least else ratio <= self.limit
+    def holds(self, value: float) -> bool:
+        """Say whether a ratio, or a figure of ours, keeps to it."""
+        return value >= self.limit if self.at_least else value <= self.limit
 
     def __str__(self) -> str:
-        return f"{self.figure}: ours / floor {'>=' if self.at_least else '<='} {self.limit:g}"
+        what = "ours / floor" if self.is_ratio else "ours"
+        return f"{self.figure}: {what} {'>=' if self.at_least else '<='} {self.limit:g}"
 
 
 def tell(text: str) -> None:
@@ -49,8 +51,8 @@ def tell(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def arguments(description: str | None, **defaults: float) -> Any:
-    """Return the command line's numbers: `rounds=5` becomes `--rounds`, default 5."""
+def arguments(description: str | None, **defaults: float | str) -> Any:
+    """Return the command line's options: `rounds=5` becomes `--rounds`, default 5."""
     parser = argparse.ArgumentParser(description=description)
     for name, default in defaults.items():
         parser.add_argument(
@@ -79,13 +81,14 @@ def compare(
         tell(f"{name} {number}/{rounds}: {shown}")
     ratios = [b[bar.figure] / a[bar.figure] for a, b in zip(floors, own, strict=True)]
     ratio = median(ratios)
+    held = ratio if bar.is_ratio else median(one[bar.figure] for one in own)
     return {
         "floor": summary(floors),
         "ours": summary(own),
         "ratios": [round(value, 3) for value in ratios],
         "ratio": round(ratio, 3),
         "bar": str(bar),
-        "passed": bar.holds(ratio),
+        "passed": bar.holds(held),
     }
 
 

@@ -28,7 +28,7 @@ from opssage import log
 from opssage.incident import Stage
 from opssage.settings import Settings, load
 from store import Store
-from webapi.payloads import webhook_group
+from webapi.senders.alertmanager import webhook_group
 from worker.dispatch import dispatch
 
 CONCURRENCY = 2

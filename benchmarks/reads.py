@@ -1,4 +1,4 @@
-"""How fast incidents are read from a large table: the store's list, and a poll over HTTP.
+"""How fast incidents are read from a large table: lists, searches and facets, and a poll.
 
 The store is compared with raw psycopg2 running the same SQL, a poll that finds nothing new (304)
 with an empty Flask view. The plans of the documented queries show which index each of them uses.
@@ -6,7 +6,7 @@ with an empty Flask view. The plans of the documented queries show which index e
 
 import random
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -19,6 +19,7 @@ from uuid import UUID
 import filled
 import measured
 import psycopg2
+import read_cases
 import servers
 from load import Address, closed_loop, request
 from psycopg2.extras import register_uuid
@@ -49,11 +50,16 @@ DOCUMENTED = {
             "namespace": "team-7",
             "service": "service-20",
             "alert_name": "Alert30",
+            "sender": "default",
         }.items()
     },
     "status, severity, namespace": f"SELECT {COLUMNS} FROM incidents WHERE status = 'completed'"
     f" AND severity = 'critical' AND namespace = 'team-7' {NEWEST_FIRST}",
     "newest": f"SELECT {COLUMNS} FROM incidents {NEWEST_FIRST}",
+    "open": f"SELECT {COLUMNS} FROM incidents WHERE resolved_at IS NULL {NEWEST_FIRST}",
+    "acked": f"SELECT {COLUMNS} FROM incidents WHERE acked_at IS NOT NULL {NEWEST_FIRST}",
+    "changed": f"SELECT {COLUMNS} FROM incidents WHERE updated_at >= now() - interval '1 hour'"
+    f" ORDER BY updated_at, incident_id LIMIT {PAGE}",
 }
 Query = tuple[str, str, str, Position]
 
@@ -77,6 +83,7 @@ def main() -> None:
         cases = {
             "list": compare_lists(database_url, chosen),
             "poll": compare_polls(database_url, empty, ours, chosen),
+            **read_cases.compare(database_url, chosen.rounds),
             "plans": {"indexes": plans, "passed": all(plans.values())},
         }
         version = servers.server_version(server_url)
@@ -86,16 +93,10 @@ def main() -> None:
 def plan(database_url: str, sql: str) -> list[str]:
     """Return the indexes that a query's plan uses; none when it reads the whole table."""
     (answer,) = servers.ask(database_url, f"EXPLAIN (FORMAT JSON) {sql}")
-    nodes = list(_nodes(answer[0]["Plan"]))
+    nodes = list(read_cases.nodes(answer[0]["Plan"]))
     if any(node["Node Type"] == "Seq Scan" for node in nodes):
         return []
     return sorted({node["Index Name"] for node in nodes if "Index Name" in node})
-
-
-def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield node
-    for inner in node.get("Plans", ()):
-        yield from _nodes(inner)
 
 
 def compare_lists(database_url: str, chosen: Any) -> dict[str, Any]:

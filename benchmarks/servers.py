@@ -3,6 +3,7 @@
 import http.client
 import importlib.util
 import os
+import sqlite3
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,14 +20,22 @@ from store import Store, connect
 
 _HERE = Path(__file__).parent
 _LOOPBACK = "127.0.0.1"
-_TABLES = "incidents, alerts, incident_events, ingest_rejects"
+_TABLES = ("alerts", "incident_events", "incidents", "ingest_rejects")
 
 
 def database(server_url: str, name: str) -> str:
     """Make a database with our tables and indexes on a server; returns its URL."""
     with _connected(server_url) as cursor:
         cursor.execute(f'CREATE DATABASE "{name}"')
-    url = server_url.rsplit("/", 1)[0] + "/" + name
+    return _migrated(server_url.rsplit("/", 1)[0] + "/" + name)
+
+
+def sqlite_database(folder: Path, name: str) -> str:
+    """Make an SQLite file with our tables and indexes; returns its URL."""
+    return _migrated(f"sqlite:///{folder / name}.db")
+
+
+def _migrated(url: str) -> str:
     opened = store(url)
     opened.migrate()
     opened.close()
@@ -39,9 +48,13 @@ def store(database_url: str) -> Store:
 
 
 def empty(database_url: str) -> None:
-    """Delete all rows."""
+    """Delete all incidents and all that came with them."""
     with _connected(database_url) as cursor:
-        cursor.execute(f"TRUNCATE {_TABLES} CASCADE")
+        if _is_sqlite(database_url):
+            for table in _TABLES:
+                cursor.execute(f"DELETE FROM {table}")
+        else:
+            cursor.execute(f"TRUNCATE {', '.join(_TABLES)} CASCADE")
 
 
 def ask(database_url: str, question: str) -> tuple[Any, ...]:
@@ -98,14 +111,22 @@ def python(*module: str, folder: Path, env: Mapping[str, str]) -> Command:
 
 
 @contextmanager
-def _connected(url: str) -> Iterator[psycopg2.extensions.cursor]:
-    connection = psycopg2.connect(url)
-    connection.autocommit = True
+def _connected(url: str) -> Iterator[Any]:
+    """Yield a cursor of the database's driver; each statement is committed."""
+    if _is_sqlite(url):
+        path = url.removeprefix("sqlite:///")
+        connection: Any = sqlite3.connect(path, timeout=30, isolation_level=None)
+    else:
+        connection = psycopg2.connect(url)
+        connection.autocommit = True
     try:
-        with connection.cursor() as cursor:
-            yield cursor
+        yield connection.cursor()
     finally:
         connection.close()
+
+
+def _is_sqlite(url: str) -> bool:
+    return url.startswith("sqlite:")
 
 
 def _answers(address: Address) -> bool:

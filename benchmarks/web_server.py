@@ -25,7 +25,7 @@ from load import Address, closed_loop, request
 from cli import ports
 from cli.embedded import broker, postgres
 from opssage.settings import WebSettings
-from webapi.payloads import webhook_group
+from webapi.senders.alertmanager import webhook_group
 
 CONNECTIONS = 16
 LISTED = 2000

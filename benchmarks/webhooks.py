@@ -43,7 +43,7 @@ def _alert(index: int) -> dict[str, Any]:
         "labels": {
             "alertname": "HighErrorRate",
             "cluster": "lab",
-            "instance": f"10.0.0.{index}:8080",
+            "instance": f"10.0.{index // 256}.{index % 256}:8080",
             "job": "kubernetes-pods",
             "namespace": namespace,
             "pod": pod,

@@ -83,7 +83,7 @@ _RULES: Mapping[str, tuple[_Setting, ...]] = {
 
 
 def _durability(settings: Settings) -> Iterator[Answer]:
-    found = _ask(settings, Store.assurances)
+    found = ask(settings, Store.assurances)
     if found is not None:
         yield from judge_durability(found)
     file = sqlite_file(settings)
@@ -134,7 +134,7 @@ def file_system(file: Path, mounts: Path = Path("/proc/mounts")) -> str:
 
 
 def _encryption(settings: Settings) -> Iterator[Answer]:
-    found = _ask(settings, Store.assurances)
+    found = ask(settings, Store.assurances)
     if found and found.connection:
         yield judge_encryption(found.connection)
     yield from judge_broker_encryption(settings.broker.url)
@@ -165,7 +165,7 @@ def judge_broker_encryption(url: str) -> Iterator[Answer]:
 
 
 def _role(settings: Settings) -> Answer | None:
-    found = _ask(settings, Store.assurances)
+    found = ask(settings, Store.assurances)
     if found is None or found.kind == "sqlite":
         return None
     if found.is_superuser:
@@ -214,7 +214,7 @@ _WORKER = "start a worker, or restart the one that answers: it takes nothing fro
 
 
 def _beats(settings: Settings) -> Iterator[Answer]:
-    ages = _ask(settings, Store.beats)
+    ages = ask(settings, Store.beats)
     if ages is not None:
         worker = settings.worker
         yield from judge_beats(ages, worker.canary_seconds, worker.silence_seconds)
@@ -240,7 +240,7 @@ def judge_beats(
         yield Level.OK, f"the oldest sign of life is {max(known.values()):.0f} s old"
 
 
-def _ask(settings: Settings, verb: Callable[[Store], T]) -> T | None:
+def ask(settings: Settings, verb: Callable[[Store], T]) -> T | None:
     """Return what the store says; None where there is no store to ask, which `database` tells."""
     file = sqlite_file(settings)
     if file is not None and not file.exists():  # to connect would make it
@@ -271,7 +271,7 @@ BROKER: tuple[Row, ...] = (
 )
 WORK: tuple[Row, ...] = (("beats", _beats, ""),)
 NEEDS: Mapping[str, str] = {
-    **dict.fromkeys(("durability", "encryption", "role", "disk", "beats"), "database"),
+    **dict.fromkeys(("durability", "encryption", "role", "disk", "beats", "tokens"), "database"),
     "buffer": "broker",
 }
 """Checks that tell nothing, and wait in vain, when another one has failed."""

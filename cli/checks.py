@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Collection, Iterable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx2 as httpx
@@ -13,6 +14,7 @@ from cli.assurance import sqlite_file
 from cli.findings import Answer, Check, Finding, Level, Row
 from opssage.redaction import redact_text
 from opssage.settings import LokiSettings, PrometheusSettings, Settings, is_loopback
+from store import Store
 from worker import app as engine_room
 
 _TIMEOUT_SECONDS = 5.0
@@ -143,6 +145,23 @@ def _auth(settings: Settings) -> Answer:
     return Level.OK, f"mode {settings.auth.mode}, listening on {settings.web.host}"
 
 
+def _tokens(settings: Settings) -> Answer | None:
+    if settings.auth.mode == "open" or settings.auth.token is not None:
+        return None
+    kept = assurance.ask(settings, Store.list_tokens)
+    if kept is None:
+        return None
+    now = datetime.now(UTC)
+    good = [
+        token
+        for token in kept
+        if token.revoked_at is None and (token.expires_at is None or token.expires_at > now)
+    ]
+    if not good:
+        return Level.FAIL, "none is in force, so nobody may call the API"
+    return Level.OK, f"{len(good)} in force"
+
+
 _CHECKS: tuple[Row, ...] = (
     (
         "database",
@@ -163,5 +182,10 @@ _CHECKS: tuple[Row, ...] = (
     ("prometheus", _prometheus, "set PROMETHEUS_URL (and PROMETHEUS_TOKEN) to one that scrapes"),
     ("loki", _loki, "set LOKI_URL (and LOKI_TOKEN) to one that receives logs"),
     ("notify", notifying.check, ""),
-    ("auth", _auth, "set OPSSAGE_AUTH_MODE=token and OPSSAGE_TOKEN, or listen on 127.0.0.1"),
+    (
+        "auth",
+        _auth,
+        "set OPSSAGE_AUTH_MODE=token and make tokens with `opssage token`, or listen on 127.0.0.1",
+    ),
+    ("tokens", _tokens, "make one: `opssage token create --name NAME --scope admin`"),
 )

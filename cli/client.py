@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from types import TracebackType
+from http import HTTPStatus
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 import httpx2 as httpx
@@ -12,10 +13,13 @@ from cli.exits import CommandError, Exit
 _TIMEOUT_SECONDS = 15.0
 _POLL_SECONDS = 0.3
 _CODES = {401: Exit.AUTH, 403: Exit.AUTH, 404: Exit.NOT_FOUND, 503: Exit.UNREACHABLE}
+_HINTS = {401: "\n  name a token with --token or OPSSAGE_TOKEN"}
 _TERMINAL = {"completed", "failed"}
+_IS_JSON = {"Content-Type": "application/json"}
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 PAGE = 200
-"""The most incidents that the API lists at once."""
+"""The most that the API lists at once."""
 
 Incident = Mapping[str, Any]
 """An incident as the API answers it."""
@@ -23,8 +27,11 @@ Incident = Mapping[str, Any]
 Reject = Mapping[str, Any]
 """An alert that could not be taken, as the API answers it."""
 
+KeptAlert = Mapping[str, Any]
+"""An alert and what became of it, as the API answers it."""
+
 Query = Mapping[str, str | Sequence[str]]
-"""Which incidents to list, by the names of the API's parameters."""
+"""What to list, by the names of the API's parameters."""
 
 
 class Client:
@@ -49,19 +56,32 @@ class Client:
     ) -> None:
         self._http.close()
 
-    def send(self, document: Mapping[str, Any]) -> dict[str, Any]:
-        """Post an Alertmanager webhook or one plain alert, whichever it is; returns the receipt."""
-        door = "webhooks/alertmanager" if "alerts" in document else "alerts"
-        receipt: dict[str, Any] = self._ask("POST", f"/api/v1/{door}", json=document).json()
-        return receipt
+    def post(self, path: str, body: bytes, headers: Mapping[str, str] = _NONE) -> httpx.Response:
+        """Post a JSON body as it is; returns the answer, whatever its status."""
+        return self._request("POST", path, content=body, headers={**_IS_JSON, **headers})
+
+    def send(self, path: str, body: bytes, headers: Mapping[str, str] = _NONE) -> Mapping[str, Any]:
+        """Post alerts to a door; returns the receipt, empty from a door that gives none."""
+        return receipt_in(_checked(self.post(path, body, headers)))
 
     def incidents(self, query: Query, limit: int) -> tuple[list[Incident], str | None]:
-        """Return the newest incidents, without their documents, and a cursor to older ones."""
-        page = self._ask("GET", "/api/v1/incidents", params={**query, "limit": limit}).json()
+        """Return a page of incidents, without their documents, and a cursor to what follows."""
+        page = _document(self._ask("GET", "/api/v1/incidents", params={**query, "limit": limit}))
         return page["items"], page["next_cursor"]
 
+    def first_incidents(self, query: Query, limit: int) -> tuple[list[Incident], bool]:
+        """Return the first incidents of a list, and whether there are more.
+
+        A page may be short although there are more: search looks at a bounded number at once.
+        """
+        found, cursor = self.incidents(query, limit)
+        while cursor and len(found) < limit:
+            more, cursor = self.incidents({**query, "cursor": cursor}, limit - len(found))
+            found += more
+        return found, cursor is not None
+
     def every_incident(self, query: Query) -> Iterator[Incident]:
-        """Yield all incidents, newest first, without their documents.
+        """Yield all incidents of a list, without their documents.
 
         A page is asked for once the one before has been used up, and none is kept.
         """
@@ -79,37 +99,59 @@ class Client:
         headers = {"If-None-Match": tag} if tag else {}
         answer = self._ask("GET", f"/api/v1/incidents/{incident_id}", headers=headers)
         if answer.status_code != httpx.codes.NOT_MODIFIED:
-            known = answer.json()
+            known = _document(answer)
             self._seen[incident_id] = (answer.headers.get("ETag", ""), known)
         return known
 
+    def alerts_of(self, incident_id: str) -> tuple[list[KeptAlert], bool]:
+        """Return the first alerts of an incident, and whether there are more."""
+        path = f"/api/v1/incidents/{incident_id}/alerts"
+        page = _document(self._ask("GET", path, params={"limit": PAGE}))
+        return page["items"], page["next_cursor"] is not None
+
     def retry(self, incident_id: str) -> Incident:
         """Have a failed incident run on, or a completed one diagnosed anew; without documents."""
-        restarted: Incident = self._ask("POST", f"/api/v1/incidents/{incident_id}/retry").json()
+        restarted: Incident = _document(self._ask("POST", f"/api/v1/incidents/{incident_id}/retry"))
         return restarted
+
+    def ack(self, incident_id: str, note: str | None) -> Incident:
+        """Say that whoever holds the token looks after an incident; returns it."""
+        document = {"note": note} if note else {}
+        acked: Incident = _document(self._ask("PUT", _ack_of(incident_id), json=document))
+        return acked
+
+    def take_back_ack(self, incident_id: str) -> Incident:
+        """Say that nobody looks after an incident; returns it."""
+        freed: Incident = _document(self._ask("DELETE", _ack_of(incident_id)))
+        return freed
+
+    def stray_alerts(self, query: Query, limit: int) -> tuple[list[KeptAlert], bool]:
+        """Return the newest alerts that belong to no incident, and whether there are more."""
+        page = _document(self._ask("GET", "/api/v1/alerts", params={**query, "limit": limit}))
+        return page["items"], page["next_cursor"] is not None
 
     def rejects(self, limit: int, *, taken: bool, sender: str | None) -> tuple[list[Reject], bool]:
         """Return the newest alerts that could not be taken, and whether there are more."""
         query = {"limit": limit, "taken": taken} | ({"sender": sender} if sender else {})
-        page = self._ask("GET", "/api/v1/rejects", params=query).json()
+        page = _document(self._ask("GET", "/api/v1/rejects", params=query))
         return page["items"], page["next_cursor"] is not None
 
     def reject(self, reject_id: int) -> Reject:
         """Return one of them with what was sent."""
-        found: Reject = self._ask("GET", f"/api/v1/rejects/{reject_id}").json()
+        found: Reject = _document(self._ask("GET", f"/api/v1/rejects/{reject_id}"))
         return found
 
     def ingest_reject(self, reject_id: int, document: Any = None) -> dict[str, Any]:
         """Have it taken after all, corrected or as it was sent; returns the receipt."""
         content = {} if document is None else {"json": document}
-        receipt: dict[str, Any] = self._ask(
-            "POST", f"/api/v1/rejects/{reject_id}/ingest", **content
-        ).json()
+        receipt: dict[str, Any] = _document(
+            self._ask("POST", f"/api/v1/rejects/{reject_id}/ingest", **content)
+        )
         return receipt
 
     def delete_reject(self, reject_id: int) -> dict[str, Any]:
         """Delete it; returns what the API says to it."""
-        deleted: dict[str, Any] = self._ask("DELETE", f"/api/v1/rejects/{reject_id}").json()
+        deleted: dict[str, Any] = _document(self._ask("DELETE", f"/api/v1/rejects/{reject_id}"))
         return deleted
 
     def follow(
@@ -138,8 +180,11 @@ class Client:
         return f"{self.url}/api/v1/incidents/{incident_id}"
 
     def _ask(self, method: str, path: str, **content: Any) -> httpx.Response:
+        return _checked(self._request(method, path, **content))
+
+    def _request(self, method: str, path: str, **content: Any) -> httpx.Response:
         try:
-            answer = self._http.request(method, self.url + path, **content)
+            return self._http.request(method, self.url + path, **content)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise CommandError(f"{self.url} is not a URL: {error}", Exit.USAGE) from error
         except httpx.TransportError as error:
@@ -148,12 +193,42 @@ class Client:
                 "or name its address with --url",
                 Exit.UNREACHABLE,
             ) from error
-        if answer.is_error:
-            raise CommandError(_told(answer), _CODES.get(answer.status_code, Exit.FAILURE))
-        return answer
 
 
-def _told(answer: httpx.Response) -> str:
+def _ack_of(incident_id: str) -> str:
+    return f"/api/v1/incidents/{incident_id}/ack"
+
+
+def receipt_in(answer: httpx.Response) -> Mapping[str, Any]:
+    """Return what a door says of the alerts it took; empty when it says nothing."""
+    return dict(_document(answer)) if answer.content else {}
+
+
+def _document(answer: httpx.Response) -> Any:
+    try:
+        return answer.json()
+    except ValueError as error:
+        raise CommandError(
+            f"{answer.request.url} answers, but not as OpsSage does: {answer.text[:100]!r}",
+            Exit.UNREACHABLE,
+        ) from error
+
+
+def _checked(answer: httpx.Response) -> httpx.Response:
+    if answer.is_error or answer.has_redirect_location:
+        hint = _HINTS.get(answer.status_code, "")
+        raise CommandError(told(answer) + hint, _code_of(answer))
+    return answer
+
+
+def _code_of(answer: httpx.Response) -> Exit:
+    # all that a GET of ours can have wrong is an option
+    if answer.status_code == HTTPStatus.UNPROCESSABLE_ENTITY and answer.request.method == "GET":
+        return Exit.USAGE
+    return _CODES.get(answer.status_code, Exit.FAILURE)
+
+
+def told(answer: httpx.Response) -> str:
     """Return what a problem+json answer says, field by field; other answers in short."""
     try:
         problem = answer.json()
@@ -174,4 +249,10 @@ def _leaves(errors: Any, path: str) -> list[str]:
             for line in _leaves(inner, f"{path}.{name}" if path else str(name))
         ]
     texts = errors if isinstance(errors, list) else [errors]
-    return [f"{path}: {' '.join(str(text) for text in texts)}"]
+    return [f"{_named(path)}: {' '.join(str(text) for text in texts)}"]
+
+
+def _named(path: str) -> str:
+    """Return what a person calls a field: a parameter of a query comes from an option."""
+    place, _, field = path.partition(".")
+    return f"--{field.partition('.')[0].replace('_', '-')}" if place == "query" else path

@@ -7,18 +7,22 @@ import click
 
 from cli.exits import code_of
 from cli.options import takes
+from cli.output import until_unread
 from opssage import __version__
 from opssage.errors import OpsSageError
 
 _COMMANDS = {
     "up": "run the whole service on embedded defaults",
     "demo": "run it on recorded outages and print their diagnoses",
-    "send": "send an alert from a file, and wait for its diagnosis",
+    "send": "send alerts from files in any form, and wait for their diagnosis",
     "incidents": "list incidents, newest first",
     "show": "show an incident and its diagnosis",
     "watch": "follow an incident until it is diagnosed",
+    "ack": "say that you look after an incident",
     "retry": "diagnose an incident anew, or run a failed one on",
+    "alerts": "list alerts that opened no incident",
     "rejects": "list alerts that could not be taken, and take them after all",
+    "token": "make, list and revoke the tokens of callers",
     "archive": "move incidents that are over out of the way",
     "prune": "delete archived incidents for good",
     "backup": "write the database to a file, and keep the last few",
@@ -46,7 +50,8 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with until_unread():
+                return super().invoke(ctx)
         except OpsSageError as error:
             click.echo(f"Error: {error}", err=True)
             ctx.exit(code_of(error))
@@ -59,5 +64,6 @@ def main() -> None:
     """Take an alert, look at metrics and logs, and answer with a cited diagnosis.
 
     Exit codes: 0 ok, 1 failure, 2 usage, 3 configuration, 4 something does not answer,
-    5 not found, 6 not allowed, 7 timeout, 10 diagnosed without a conclusion.
+    5 not found, 6 not allowed, 7 timeout, 10 diagnosed without a conclusion, 141 nobody reads
+    stdout any more.
     """

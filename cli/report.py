@@ -1,5 +1,6 @@
 """Shows an incident and its diagnosis to a person."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cli.client import Incident
+from cli.client import Incident, KeptAlert
 from cli.exits import Exit
 from opssage.diagnosis import Verdict, certainty
 from opssage.incident import Status
@@ -41,13 +42,15 @@ def show(
     *,
     brief: bool = False,
     earlier: bool = False,
+    alerts: str = "",
 ) -> None:
     """Print the incident: what is wrong, how sure, why, and what to do; `brief`: at first.
 
-    `earlier` marks a diagnosis that knows nothing of the alerts just sent.
+    `earlier` marks a diagnosis that knows nothing of the alerts just sent; `alerts` says how many
+    there are.
     """
     console.print(title(incident), soft_wrap=True)
-    for line in _lines(incident, address, brief=brief, earlier=earlier):
+    for line in _lines(incident, address, brief=brief, earlier=earlier, alerts=alerts):
         label, text = f"  {line.label:<{_LABEL_WIDTH}}", Text(printable(line.text), line.style)
         if line.verbatim or not console.is_terminal:
             console.print(Text.assemble((label, "dim"), text), soft_wrap=True)
@@ -91,12 +94,23 @@ def fault(error: Mapping[str, Any]) -> str:
     return f"{error.get('class', '')}: {error.get('message', '')}{tried}"
 
 
-def _lines(incident: Incident, address: str, *, brief: bool, earlier: bool) -> Iterator[_Line]:
+def counted(alerts: Sequence[KeptAlert], *, more: bool) -> str:
+    """Return how many alerts fire and how many are over; `more`: at least."""
+    numbers = Counter(alert["status"] for alert in alerts)
+    told = [f"{number} {status}" for status, number in sorted(numbers.items())]
+    return ", ".join([*told, "and more"] if more else told)
+
+
+def _lines(
+    incident: Incident, address: str, *, brief: bool, earlier: bool, alerts: str
+) -> Iterator[_Line]:
     report = incident.get("diagnostic_report")
     if earlier and report is not None:
         yield _Line("Diagnosed", _when(incident), "yellow")
     if not brief or report is None:
         yield from _state(incident)
+        if alerts:
+            yield _Line("Alerts", alerts)
     if report is not None:
         yield from _verdict(report, brief=brief)
         yield from _first_steps(report) if brief else _all_steps(report)
@@ -118,11 +132,23 @@ def _state(incident: Incident) -> Iterator[_Line]:
     status = Status(incident["status"])
     words = (status.value.replace("_", " "), alerts, f"opened {_moment(incident['created_at'])}")
     yield _Line("Status", " · ".join((*words, *archived)))
+    yield from _marks(incident)
     if error := incident.get("last_error"):
         failed = status is Status.FAILED
         yield _Line(
             "Failed" if failed else "Last error", fault(error), "red" if failed else "yellow"
         )
+
+
+def _marks(incident: Incident) -> Iterator[_Line]:
+    """Yield what people have to know before they trust that they see all of it."""
+    if incident.get("acked_at"):
+        yield _Line("Acked", f"by {incident['acked_by']} · {_moment(incident['acked_at'])}")
+    if times := incident.get("flap_count"):
+        flapping = ": flapping, and not diagnosed again by itself" if incident["flapping"] else ""
+        yield _Line("Reopened", f"{times}×{flapping}", "yellow" if flapping else "")
+    if left_out := incident.get("truncated_alerts"):
+        yield _Line("Partial", f"its sender left out up to {left_out} alerts", "yellow")
 
 
 def _moment(text: str) -> str:

@@ -41,6 +41,9 @@ class Caller:
 ANYBODY = Caller(name="default", scopes=frozenset(Scope))
 """The caller in mode `open`, and whoever holds the configured token."""
 
+NOBODY = Caller(name="anonymous", scopes=frozenset())
+"""Whoever proves nothing where that is asked for."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Actor:

@@ -1,10 +1,12 @@
 """The identity of a label set, as Prometheus and Alertmanager compute it."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 _OFFSET = 0xCBF29CE484222325
 _PRIME = 0x100000001B3
 _SEPARATOR = b"\xff"
+_REMEMBERED = 8192  # Prometheus posts the same alerts every minute
 
 
 def fingerprint(labels: Mapping[str, str]) -> str:
@@ -12,8 +14,12 @@ def fingerprint(labels: Mapping[str, str]) -> str:
 
     Source: `LabelSet.Fingerprint` in prometheus/common, model/fnv.go and signature.go.
     """
+    return _of(tuple(sorted(labels.items())))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _of(labels: tuple[tuple[str, str], ...]) -> str:
     value = _OFFSET
-    for name in sorted(labels):
-        for byte in b"".join((name.encode(), _SEPARATOR, labels[name].encode(), _SEPARATOR)):
-            value = ((value ^ byte) * _PRIME) & 0xFFFFFFFFFFFFFFFF
+    for byte in b"".join(word.encode() + _SEPARATOR for pair in labels for word in pair):
+        value = ((value ^ byte) * _PRIME) & 0xFFFFFFFFFFFFFFFF
     return f"{value:016x}"

@@ -230,6 +230,22 @@ class AlertGroup:
     extra: Mapping[str, Any] = field(default_factory=dict)  #: what else the envelope says
 
 
+class Change(StrEnum):
+    """What a request's alerts mean to an incident; the first that is true."""
+
+    OPENED = "opened"
+    REOPENED = "reopened"
+    """It was over, and one of them fires in it."""
+    JOINED = "joined"
+    """It has alerts that it did not have, or has again."""
+    RESOLVED = "resolved"
+    """The last of its alerts ended."""
+    ENDED = "ended"
+    """An alert of it ended, and others fire."""
+    REPEATED = "repeated"
+    """Nothing new was said."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Incident:
     """One incident as the store answers it. Documents are plain JSON, None until written."""

@@ -38,7 +38,7 @@ _STAGE_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 ALERTS_RECEIVED = Counter(
     "opssage_alerts_received",
-    "Alerts received; outcome: accepted, duplicate, rejected, refused.",
+    "Alerts received; outcome: accepted, duplicate, ignored, rejected, refused.",
     ("outcome",),
 )
 INCIDENTS_OPENED = Counter("opssage_incidents_opened", "Incidents opened.", ("severity",))
@@ -92,7 +92,7 @@ BUILD_INFO = Gauge(
 
 BUILD_INFO.labels(__version__, platform.python_version()).set(1)
 # A series that starts at 0 has a rate from its first event on.
-for _outcome in ("accepted", "duplicate", "rejected", "refused"):
+for _outcome in ("accepted", "duplicate", "ignored", "rejected", "refused"):
     ALERTS_RECEIVED.labels(_outcome)
 for _stage in Stage:
     for _outcome in ("committed", "dropped", "failed", "retried"):

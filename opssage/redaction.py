@@ -146,6 +146,7 @@ _SHAPES: tuple[_Shape, ...] = (
         pattern=r"(?<!\w)(?P<secret>(?:gh[opsru]_|github_pat_|glpat-)[\w-]{20,255})",
         flags=0,
     ),
+    _shape("ops_", pattern=r"(?<![A-Za-z0-9])(?P<secret>ops_[a-z0-9]{8}_[0-9a-f]{16,64})", flags=0),
     _shape("xox", pattern=r"(?<!\w)(?P<secret>xox[abceoprs]-[\w-]{10,255})", flags=0),
     _shape("hooks.slack.com", pattern=r"hooks\.slack\.com/services/(?P<secret>[\w/]{8,255})"),
     _shape(

@@ -28,6 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from store import feedback, words
 from store.columns import database_now
 from store.tables import (
     RUNNING,
@@ -103,12 +104,38 @@ def move(connection: Connection, age_seconds: float, limit: int) -> int:
 def forget(connection: Connection, age_seconds: float, limit: int) -> int:
     """Delete up to `limit` archived incidents that opened and ended so long ago; returns how many.
 
-    Their alerts and timelines go with them.
+    Their alerts and timelines go with them, and what was said of them.
     """
     batch = _batch(connection, _FIND_FORGETTABLE, age_seconds, limit)
     if batch:
         connection.execute(_DELETE_FORGOTTEN, {"batch": batch})
+        for kept_beside in (words, feedback):
+            kept_beside.forget(connection, batch)
     return len(batch)
+
+
+def count_forgettable_strays(connection: Connection, age_seconds: float) -> int:
+    """Return how many alerts `forget_strays` would delete, batch by batch."""
+    return connection.scalar(_COUNT_STRAYS, {"age_seconds": age_seconds}) or 0
+
+
+def forget_strays(connection: Connection, age_seconds: float, limit: int) -> int:
+    """Delete up to `limit` alerts without an incident that were last sent so long ago."""
+    return connection.execute(_DELETE_STRAYS, {"age_seconds": age_seconds, "most": limit}).rowcount
+
+
+_is_stray = (alerts.c.incident_id.is_(None), alerts.c.last_seen_at < _before)
+_COUNT_STRAYS = select(func.count()).select_from(alerts).where(*_is_stray)
+_stray_key = (alerts.c.fingerprint, alerts.c.starts_at, alerts.c.sender)
+_DELETE_STRAYS = delete(alerts).where(
+    tuple_(*_stray_key).in_(
+        select(*_stray_key)
+        .where(*_is_stray)
+        .order_by(alerts.c.first_seen_at)
+        .limit(bindparam("most", type_=Integer))
+        .with_for_update(skip_locked=True)
+    )
+)
 
 
 def _batch(

@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from opssage.errors import LostClaimError
 from opssage.incident import Incident, Stage
-from store import rows
+from store import rows, words
 from store.columns import database_now
 from store.effects import announce
 from store.rules import Rules
@@ -163,15 +163,16 @@ def commit(
     write_under_claim(connection, _committing(stage, tuple(shown)), incident_id, epoch, told)
     tell(connection, incident_id, stage.reaches.value, {"stage": stage.value, "epoch": epoch})
     if stage is Stage.DIAGNOSE:
+        words.change_answer(connection, incident_id, document)
         announce(connection, [incident_id], stage.reaches.value, rules.notify)
 
 
 COLLECTED = incidents.c.primary_context
 _ALERTS_JOINED = incidents.c.alert_seq > COLLECTED["alert_seq"].as_integer()
-# the severity shown is that of the worst alert, so another one than collect saw is a worse one
-_IS_WORSE = incidents.c.severity != COLLECTED["alert_metadata", "severity"].as_string()
+_IS_URGENT = incidents.c.urgent_seq > COLLECTED["alert_seq"].as_integer()
 _NEXT_REVISION = case(
-    (_ALERTS_JOINED & _IS_WORSE, database_now()),
+    (incidents.c.flapping, None),
+    (_IS_URGENT, database_now()),
     (_ALERTS_JOINED, database_now(bindparam("cooldown_seconds", type_=Float))),
     else_=None,
 )

@@ -78,7 +78,11 @@ def fail(
 def _again_if_joined(alerts_seen: int | None, rules: Rules) -> Case[Any]:
     """Return when an incident that was given up is due again: when alerts have joined since."""
     seen = func.coalesce(COLLECTED["alert_seq"].as_integer(), alerts_seen)
-    return case((incidents.c.alert_seq > seen, database_now(rules.cooldown_seconds)), else_=None)
+    return case(
+        (incidents.c.flapping, None),
+        (incidents.c.alert_seq > seen, database_now(rules.cooldown_seconds)),
+        else_=None,
+    )
 
 
 def _end(connection: Connection, incident_id: UUID, error: Mapping[str, Any], rules: Rules) -> None:

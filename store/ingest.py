@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Integer, bindparam, select
 
-from opssage.incident import AlertGroup, Status, lead_alert
+from opssage.incident import AlertGroup, Change, Status, lead_alert
 from store import archive, filing, known, rejects
 from store.placing import Placed, place_all
 from store.rules import Rules
@@ -20,7 +20,12 @@ class Touched:
     incident_id: UUID
     status: Status
     severity: str
-    opened: bool = False
+    change: Change
+
+    @property
+    def opened(self) -> bool:
+        """Whether the request opened it."""
+        return self.change is Change.OPENED
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,28 +35,30 @@ class Receipt:
     incidents: tuple[Touched, ...] = ()
     accepted: int = 0  #: alerts that were new or told something new
     duplicates: int = 0  #: alerts that were known as they are
+    ignored: int = 0  #: alerts that are kept, and ask for nothing
     refused: int = 0  #: alerts not stored: the backlog is too long for them to open an incident
 
 
-def record(connection: Connection, group: AlertGroup, rules: Rules) -> Receipt:
-    """Store a request's alerts under their incidents, all or nothing.
+def record(connection: Connection, groups: Sequence[AlertGroup], rules: Rules) -> Receipt:
+    """Store a request's alerts under their incidents, all or nothing; all are of one sender.
 
     Unless the backlog is full: then what would open an incident is left out, and counted.
     """
-    if group.rejects:
-        rejects.write(connection, group)
-    if not group.alerts:
+    for group in groups:
+        if group.rejects:
+            rejects.write(connection, group)
+    if not any(group.alerts for group in groups):
         return Receipt()
-    known.lock(connection, group)
-    before = known.look_up(connection, group)
-    placed = _not_archived(connection, group.sender, place_all(group, before))
+    known.lock(connection, groups)
+    before = known.look_up(connection, groups, rules.ingest)
+    placed = _not_archived(connection, groups[0].sender, place_all(groups, before, rules.ingest))
     refused = 0
     if any(each.opens for each in placed) and _is_full(connection, rules.ingest.backlog_max):
         refused = sum(each.opens for each in placed)
         placed = [each for each in placed if not each.opens]
     if placed:
-        filing.write(connection, group, before, placed, rules)
-    return _receipt(group, placed, refused)
+        filing.write(connection, groups, placed, rules)
+    return _receipt(groups, placed, refused)
 
 
 def record_reject(
@@ -63,7 +70,7 @@ def record_reject(
     """
     if not rejects.hold(connection, reject_id):
         return None
-    receipt = record(connection, group, rules)
+    receipt = record(connection, [group], rules)
     if not receipt.refused:
         taken_as = receipt.incidents[0].incident_id if receipt.incidents else None
         rejects.settle(connection, reject_id, taken_as)
@@ -89,27 +96,37 @@ def _not_archived(
 
     Asked only for an end that no live row knows, so that no other request pays for the archive.
     """
-    strays = {(each.alert.fingerprint, each.starts_at) for each in placed if each.is_stray}
+    strays = {_key(each) for each in placed if each.is_stray}
     if not strays:
         return placed
     archived = archive.deliver(connection, sender, strays)
-    return [each for each in placed if (each.alert.fingerprint, each.starts_at) not in archived]
+    return [each for each in placed if _key(each) not in archived]
 
 
-def _receipt(group: AlertGroup, placed: Sequence[Placed], refused: int) -> Receipt:
+def _key(placed: Placed) -> archive.AlertKey:
+    return placed.row.fingerprint, placed.row.starts_at
+
+
+def _receipt(groups: Sequence[AlertGroup], placed: Sequence[Placed], refused: int) -> Receipt:
     touched = {each.target.incident_id: each.target for each in placed if each.target}
-    news = sum(each.is_news for each in placed)
+    for each in placed:
+        if each.target and each.is_news:
+            each.target.has_news = True
+    ignored = sum(each.is_ignored for each in placed)
+    news = sum(each.is_news and not each.is_ignored for each in placed)
+    delivered = sum(len(group.alerts) for group in groups)
     return Receipt(
         incidents=tuple(
             Touched(
                 incident_id=target.incident_id,
                 status=target.status,
                 severity=target.severity or lead_alert(target.joining).severity,
-                opened=target.is_new,
+                change=target.change,
             )
             for target in touched.values()
         ),
         accepted=news,
-        duplicates=len(group.alerts) - news - refused,
+        duplicates=delivered - news - ignored - refused,
+        ignored=ignored,
         refused=refused,
     )

@@ -1,67 +1,69 @@
 """What the database knows of a request's alerts, read under locks that keep it true."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, bindparam, or_, select, text
 
-from opssage.incident import Alert, AlertGroup, AlertStatus, Status, lead_alert, severity_rank
-from opssage.wire import parse_time
-from store.archive import AlertKey
+from opssage.incident import Alert, AlertGroup, AlertStatus, Status
+from opssage.settings import IngestSettings
+from store.columns import age_seconds
 from store.tables import alerts, incidents
+from store.targets import Place, Target, place_of
 
 _KEY_BYTES = 256  # an index entry holds 2,704 bytes on PostgreSQL
 _ALERT_LOCKS = 4096  # PostgreSQL's lock table holds 6,400 by default, for all sessions together
+_PLACES = 200  # alerts of an incident that are asked where they point
 
-AlertRow = Row[*tuple[Any, ...]]
+GroupId = tuple[str, str]
+"""Receiver and group key as stored: with the sender, what tells a group from all others."""
 
 
 @dataclass(kw_only=True, slots=True)
-class Target:
-    """An incident that alerts of this request belong to."""
+class Seen:
+    """One row of `alerts`: as it is, and then as it will be."""
 
-    incident_id: UUID
-    status: Status = Status.PENDING
-    severity: str = ""
-    lead_starts_at: datetime | None = None
-    is_open: bool = True
-    is_new: bool = False
-    joining: list[Alert] = field(default_factory=list)
+    fingerprint: str
+    starts_at: datetime
+    status: AlertStatus
+    ends_at: datetime | None = None
+    target: Target | None = None
+    disposition: str | None = None
+    end_reason: str | None = None
+    closed_ago: float | None = None  #: seconds since its end became known
 
     @property
-    def new_lead(self) -> Alert | None:
-        """The joining alert that takes the lead, if one does."""
-        best = lead_alert(self.joining)
-        if self.lead_starts_at is None:
-            return best
-        here = (severity_rank(self.severity), -self.lead_starts_at.timestamp())
-        there = (severity_rank(best.severity), -best.starts_at.timestamp())
-        return best if there < here else None
+    def fires(self) -> bool:
+        """Whether it has not ended."""
+        return self.status is AlertStatus.FIRING
 
 
 @dataclass(kw_only=True, slots=True)
 class Known:
     """What the database knows of a request's alerts, and of the incidents they may belong to."""
 
-    rows: dict[AlertKey, AlertRow]
-    firing: dict[str, AlertRow]  #: by fingerprint: the rows that fire in an open incident
-    targets: dict[UUID, Target]
-    home: Target | None  #: the open incident of the group
-    previous_id: UUID | None  #: the resolved one before it
+    rows: dict[str, list[Seen]]  #: by fingerprint
+    homes: dict[GroupId, Target]  #: the newest incident of each group that was asked for
+    members: dict[UUID, dict[str, bool]]  #: of incidents that may grow: fingerprint → does it fire
+    places: dict[UUID, set[Place]]  #: of the same: where their alerts point
 
-    def row_of(self, alert: Alert) -> AlertRow | None:
-        """Return the row that is this alert.
+    def row(self, alert: Alert) -> Seen | None:
+        """Return the row with the alert's own start."""
+        mine = self.rows.get(alert.fingerprint, ())
+        return next((seen for seen in mine if seen.starts_at == alert.starts_at), None)
 
-        `startsAt` may move while an alert fires, so one that fires in an open incident is found by
-        its fingerprint alone.
-        """
-        return self.firing.get(alert.fingerprint) or self.rows.get(
-            (alert.fingerprint, alert.starts_at)
-        )
+    def firing(self, alert: Alert) -> Seen | None:
+        """Return the row under which the alert fires, whatever its start says."""
+        return next((seen for seen in self.rows.get(alert.fingerprint, ()) if seen.fires), None)
+
+    def add(self, seen: Seen) -> None:
+        """Remember a row that this request makes."""
+        self.rows.setdefault(seen.fingerprint, []).append(seen)
 
 
 def stored_key(key: str) -> str:
@@ -71,17 +73,35 @@ def stored_key(key: str) -> str:
     return "sha256:" + hashlib.sha256(key.encode()).hexdigest()
 
 
-def lock(connection: Connection, group: AlertGroup) -> None:
-    """Let one transaction at a time decide about these alerts.
+def group_id(group: AlertGroup) -> GroupId:
+    """Return what tells the group from the others of its sender."""
+    return stored_key(group.receiver), stored_key(group.group_key)
 
-    SQLite's BEGIN IMMEDIATE has done so already. The keys are taken in sorted order, so that two
-    requests with the same alerts cannot wait for each other.
+
+def lock(connection: Connection, groups: Sequence[AlertGroup]) -> None:
+    """Let one transaction at a time decide about these groups and their alerts."""
+    sender = groups[0].sender
+    keys = {_lock_key(sender, f"{group.receiver}\0{group.group_key}") for group in groups}
+    keys |= _alert_keys((sender, alert.fingerprint) for group in groups for alert in group.alerts)
+    _take(connection, keys)
+
+
+def lock_alerts(connection: Connection, told: Iterable[tuple[str, str]]) -> None:
+    """Let one transaction at a time decide about alerts: pairs of sender and fingerprint."""
+    _take(connection, _alert_keys(told))
+
+
+def _take(connection: Connection, keys: set[int]) -> None:
+    """Take locks in sorted order, so that two transactions cannot wait for each other.
+
+    SQLite's BEGIN IMMEDIATE has done as much already.
     """
-    if connection.dialect.name != "postgresql":
-        return
-    keys = {_lock_key(group.sender, f"{group.receiver}\0{group.group_key}")}
-    keys |= {_lock_key(group.sender, alert.fingerprint) % _ALERT_LOCKS for alert in group.alerts}
-    connection.execute(_LOCK, {"keys": sorted(keys)})
+    if connection.dialect.name == "postgresql":
+        connection.execute(_LOCK, {"keys": sorted(keys)})
+
+
+def _alert_keys(told: Iterable[tuple[str, str]]) -> set[int]:
+    return {_lock_key(sender, fingerprint) % _ALERT_LOCKS for sender, fingerprint in told}
 
 
 def _lock_key(sender: str, name: str) -> int:
@@ -92,48 +112,107 @@ def _lock_key(sender: str, name: str) -> int:
 _LOCK = text("SELECT pg_advisory_xact_lock(key) FROM unnest(CAST(:keys AS bigint[])) AS key")
 
 
-def look_up(connection: Connection, group: AlertGroup) -> Known:
+def look_up(
+    connection: Connection, groups: Sequence[AlertGroup], settings: IngestSettings
+) -> Known:
     """Return what is known of these alerts, and hold the incidents they may belong to."""
-    delivered = {
-        "sender": group.sender,
-        "fingerprints": sorted({alert.fingerprint for alert in group.alerts}),
-        "starts": sorted({alert.starts_at for alert in group.alerts}),
-    }
-    rows = connection.execute(_KNOWN_ALERTS, delivered).all()
-    newest = connection.execute(_NEWEST_OF_GROUP, identity(group)).scalar()
-    ids = {row.incident_id for row in rows if row.incident_id} | ({newest} if newest else set())
-    targets = _locked_targets(connection, sorted(ids)) if ids else {}
-    of_group = targets.get(newest) if newest else None
-    is_home = of_group is not None and of_group.is_open
-    known = [  # an incident may have been deleted meanwhile, and its alerts with it
-        row for row in rows if row.incident_id is None or row.incident_id in targets
-    ]
-    return Known(
-        rows={(row.fingerprint, row.starts_at): row for row in known},
-        firing={
-            row.fingerprint: row
-            for row in known
-            if row.status == AlertStatus.FIRING
-            and row.incident_id is not None
-            and targets[row.incident_id].is_open
+    delivered = [alert for group in groups for alert in group.alerts]
+    found = connection.execute(
+        _KNOWN_ALERTS,
+        {
+            "sender": groups[0].sender,
+            "fingerprints": sorted({alert.fingerprint for alert in delivered}),
+            "starts": sorted({alert.starts_at for alert in delivered}),
+            "late_seconds": settings.late_seconds,
         },
-        targets=targets,
-        home=of_group if is_home else None,
-        previous_id=of_group.incident_id if of_group and not is_home else None,
+    ).all()
+    strangers = _Strangers.among(groups, found, timedelta(seconds=settings.drift_seconds))
+    newest = {
+        group_id(group): incident_id
+        for group in strangers.groups
+        if (incident_id := connection.scalar(_NEWEST_OF_GROUP, identity(group)))
+    }
+    ids = {row.incident_id for row in found if row.incident_id} | set(newest.values())
+    targets = locked_targets(connection, sorted(ids), settings) if ids else {}
+    may_grow = [targets[each] for each in (*newest.values(), *strangers.homes) if each in targets]
+    return Known(
+        rows=_by_fingerprint(found, targets),
+        homes={key: targets[each] for key, each in newest.items() if each in targets},
+        members=_members(connection, may_grow) if may_grow else {},
+        places=_places(connection, may_grow) if may_grow else {},
     )
 
 
 def identity(group: AlertGroup) -> dict[str, str]:
     """Return the columns that tell a sender's group from all others."""
-    return {
-        "sender": group.sender,
-        "receiver": stored_key(group.receiver),
-        "group_key": stored_key(group.group_key),
-    }
+    receiver, group_key = group_id(group)
+    return {"sender": group.sender, "receiver": receiver, "group_key": group_key}
 
 
-def _locked_targets(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Target]:
-    """Read incidents that this request may change, and keep others from changing them.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Strangers:
+    """Firing alerts that no row fires for: they need an incident."""
+
+    groups: list[AlertGroup]  #: that they come with
+    homes: list[UUID]  #: open incidents that know them from an earlier start
+
+    @classmethod
+    def among(
+        cls, groups: Sequence[AlertGroup], found: Sequence[Row[Any]], drift: timedelta
+    ) -> "_Strangers":
+        latest = {
+            row.fingerprint: row.starts_at + drift
+            for row in found
+            if row.status == AlertStatus.FIRING and row.incident_id
+        }
+        strange = {
+            alert.fingerprint
+            for group in groups
+            for alert in group.alerts
+            if alert.status is AlertStatus.FIRING
+            and alert.starts_at > latest.get(alert.fingerprint, _NEVER)
+        }
+        return cls(
+            groups=[
+                group
+                for group in groups
+                if any(alert.fingerprint in strange for alert in group.alerts)
+            ],
+            homes=sorted(
+                {row.incident_id for row in found if row.incident_id and row.fingerprint in strange}
+            ),
+        )
+
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+def _by_fingerprint(
+    found: Sequence[Row[Any]], targets: dict[UUID, Target]
+) -> dict[str, list[Seen]]:
+    rows: defaultdict[str, list[Seen]] = defaultdict(list)
+    for row in found:
+        # an incident may have been deleted meanwhile, and its alerts with it
+        if row.incident_id is None or row.incident_id in targets:
+            rows[row.fingerprint].append(
+                Seen(
+                    fingerprint=row.fingerprint,
+                    starts_at=row.starts_at,
+                    status=AlertStatus(row.status),
+                    ends_at=row.ends_at,
+                    target=targets.get(row.incident_id),
+                    disposition=row.disposition,
+                    end_reason=row.end_reason,
+                    closed_ago=row.closed_ago,
+                )
+            )
+    return rows
+
+
+def locked_targets(
+    connection: Connection, ids: Sequence[UUID], settings: IngestSettings
+) -> dict[UUID, Target]:
+    """Read incidents that this transaction may change, and keep others from changing them.
 
     Requests without a common alert or group may still meet in one incident.
     """
@@ -142,30 +221,61 @@ def _locked_targets(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, T
             incident_id=row.incident_id,
             status=Status(row.status),
             severity=row.severity,
-            lead_starts_at=parse_time(row.alert_input["timestamp"]),
-            is_open=row.resolved_at is None,
+            alert_input=row.alert_input,
+            group_id=(row.receiver, row.group_key),
+            resolved_at=row.resolved_at,
+            closed_ago=row.closed_ago,
+            is_cut=row.age > settings.episode_max_seconds,
+            truncated_alerts=row.truncated_alerts,
+            flap_count=row.flap_count,
         )
         for row in connection.execute(_LOCKED_TARGETS, {"ids": ids})
     }
 
 
+def _members(connection: Connection, targets: Sequence[Target]) -> dict[UUID, dict[str, bool]]:
+    members: dict[UUID, dict[str, bool]] = {target.incident_id: {} for target in targets}
+    for row in connection.execute(_MEMBERS, {"ids": sorted(members)}):
+        mine = members[row.incident_id]
+        fires = row.status == AlertStatus.FIRING
+        mine[row.fingerprint] = mine.get(row.fingerprint, False) or fires
+    return members
+
+
+def _places(connection: Connection, targets: Sequence[Target]) -> dict[UUID, set[Place]]:
+    return {
+        target.incident_id: {
+            place_of(labels)
+            for labels in connection.scalars(_LABELS, {"wanted": target.incident_id})
+        }
+        for target in targets
+    }
+
+
+_is_of_request = alerts.c.fingerprint.in_(bindparam("fingerprints", expanding=True))
 _KNOWN_ALERTS = (
     select(
         alerts.c.fingerprint,
         alerts.c.starts_at,
         alerts.c.status,
         alerts.c.ends_at,
+        alerts.c.disposition,
+        alerts.c.end_reason,
         alerts.c.incident_id,
+        age_seconds(alerts.c.closed_at).label("closed_ago"),
     )
     .join_from(alerts, incidents, isouter=True)
     .where(
         alerts.c.sender == bindparam("sender"),
-        alerts.c.fingerprint.in_(bindparam("fingerprints", expanding=True)),
+        _is_of_request,
         or_(
-            incidents.c.resolved_at.is_(None),
+            alerts.c.status == AlertStatus.FIRING.value,
+            incidents.c.resolved_at.is_(None) & alerts.c.incident_id.is_not(None),
             alerts.c.starts_at.in_(bindparam("starts", expanding=True)),
+            age_seconds(alerts.c.closed_at) < bindparam("late_seconds"),
         ),
     )
+    .order_by(alerts.c.fingerprint, alerts.c.starts_at.desc())
 )
 _NEWEST_OF_GROUP = (
     select(incidents.c.incident_id)
@@ -184,9 +294,19 @@ _LOCKED_TARGETS = (
         incidents.c.status,
         incidents.c.severity,
         incidents.c.alert_input,
+        incidents.c.receiver,
+        incidents.c.group_key,
         incidents.c.resolved_at,
+        incidents.c.truncated_alerts,
+        incidents.c.flap_count,
+        age_seconds(incidents.c.closed_at).label("closed_ago"),
+        age_seconds(incidents.c.created_at).label("age"),
     )
     .where(incidents.c.incident_id.in_(bindparam("ids", expanding=True)))
     .order_by(incidents.c.incident_id)
     .with_for_update(key_share=True)
 )
+_MEMBERS = select(alerts.c.incident_id, alerts.c.fingerprint, alerts.c.status).where(
+    alerts.c.incident_id.in_(bindparam("ids", expanding=True))
+)
+_LABELS = select(alerts.c.labels).where(alerts.c.incident_id == bindparam("wanted")).limit(_PLACES)

@@ -1,48 +1,18 @@
-"""Reading incidents: one by its id, and pages of them, newest first."""
+"""One incident by its id, what it is like, and its end."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from datetime import datetime
-from functools import cache
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    Column,
-    ColumnElement,
-    Connection,
-    Integer,
-    Row,
-    Select,
-    Table,
-    bindparam,
-    delete,
-    select,
-    tuple_,
-)
+from sqlalchemy import Connection, Integer, Row, Select, bindparam, delete, select
 
 from opssage.diagnosis import Verdict
 from opssage.incident import Alert, Incident, Status
 from opssage.knowledge import PastIncident
-from store import revisions, rows
+from store import feedback, revisions, rows, words
+from store.listing import shown
 from store.tables import alerts, alerts_archive, incidents, incidents_archive
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class IncidentFilter:
-    """Which incidents to list. Several values of one field mean any of them."""
-
-    status: Sequence[str] = ()
-    severity: Sequence[str] = ()
-    namespace: Sequence[str] = ()
-    service: Sequence[str] = ()
-    alert_name: Sequence[str] = ()
-    created_after: datetime | None = None
-    created_before: datetime | None = None
-
-
-Position = tuple[datetime, UUID]
-"""Where a page ends: creation time and id of its last incident."""
 
 
 def get(connection: Connection, incident_id: UUID) -> Incident | None:
@@ -75,16 +45,10 @@ def _first(
     return None
 
 
-def _shown(table: Table, columns: Sequence[Column[Any]]) -> list[Column[Any]]:
-    """Return these columns of `incidents` as `table` has them, and when they were archived."""
-    names = [column.name for column in columns]
-    return [table.c[name] for name in (*names, "archived_at") if name in table.c]
-
-
 _TABLES = (incidents, incidents_archive)
 _WHOLE, _VERSION = (
     [
-        select(*_shown(table, columns)).where(table.c.incident_id == bindparam("wanted"))
+        select(*shown(table, columns)).where(table.c.incident_id == bindparam("wanted"))
         for table in _TABLES
     ]
     for columns in (rows.WHOLE, [incidents.c.version])
@@ -106,53 +70,6 @@ _ALERTS_OF = [
     .order_by(table.c.fingerprint, table.c.starts_at)
     for table in (alerts, alerts_archive)
 ]
-
-
-def page(
-    connection: Connection,
-    chosen: IncidentFilter,
-    limit: int,
-    after: Position | None,
-    *,
-    archived: bool,
-) -> list[Incident]:
-    """Return up to `limit` incidents without documents, newest first, behind `after`."""
-    # a field left empty asks for nothing
-    told = {field.name: value for field in fields(chosen) if (value := getattr(chosen, field.name))}
-    told |= {"after_at": after[0], "after_id": after[1]} if after else {}
-    statement = _page(incidents_archive if archived else incidents, frozenset(told))
-    found = connection.execute(statement, {**told, "most": limit})
-    return [rows.incident(row) for row in found]
-
-
-_after = (
-    bindparam("after_at", type_=incidents.c.created_at.type),
-    bindparam("after_id", type_=incidents.c.incident_id.type),
-)
-
-
-def _conditions(table: Table) -> dict[str, ColumnElement[bool]]:
-    """Return what each filter, and the position of a page, asks of an incident."""
-    return {
-        **{
-            name: table.c[name].in_(bindparam(name, expanding=True))
-            for name in ("status", "severity", "namespace", "service", "alert_name")
-        },
-        "created_after": table.c.created_at >= bindparam("created_after"),
-        "created_before": table.c.created_at < bindparam("created_before"),
-        "after_at": tuple_(table.c.created_at, table.c.incident_id) < tuple_(*_after),
-    }
-
-
-@cache
-def _page(table: Table, told: frozenset[str]) -> Select[Any]:
-    """Return the query that uses these filters; building it costs more than running it."""
-    return (
-        select(*_shown(table, rows.SUMMARY))
-        .where(*(condition for name, condition in _conditions(table).items() if name in told))
-        .order_by(table.c.created_at.desc(), table.c.incident_id.desc())
-        .limit(bindparam("most", type_=Integer))
-    )
 
 
 def past(
@@ -224,6 +141,11 @@ def _past(row: Row[*tuple[Any, ...]]) -> PastIncident:
 
 def remove(connection: Connection, incident_id: UUID) -> bool:
     """Delete an incident and all its rows; False when there was none."""
-    return any(
+    is_removed = any(
         connection.execute(statement, {"wanted": incident_id}).rowcount for statement in _DELETE
     )
+    if is_removed:
+        # after the incident, as everybody locks: whoever holds it may be writing these
+        for kept_beside in (words, feedback):
+            kept_beside.forget(connection, [incident_id])
+    return is_removed

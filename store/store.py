@@ -1,7 +1,7 @@
 """The store: one verb, one transaction. Callers see values, never sessions or rows."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
@@ -13,33 +13,51 @@ from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from opssage.access import Actor, Scope
 from opssage.errors import StoreUnavailableError
 from opssage.incident import Alert, AlertGroup, Incident, Reject, Stage, Status
 from opssage.knowledge import PastIncident
 from opssage.notification import Outcome
 from opssage.settings import DatabaseSettings
 from store import (
+    acks,
+    alert_lists,
     archive,
     assurance,
+    audit,
     claims,
     dispatching,
     effects,
     endings,
     engine,
+    expiry,
+    facets,
+    feedback,
     ingest,
+    listing,
     migrate,
     queries,
     rejects,
     revisions,
+    search,
+    timeline,
+    tokens,
+    watchdogs,
 )
+from store.alert_lists import AlertKey, KeptAlert, StrayFilter, StrayPosition
 from store.assurance import Assurances
+from store.audit import AuditEntry, AuditFilter
 from store.claims import Claim
 from store.dispatching import Backlog, Due
 from store.effects import Effect
+from store.facets import Count, Facets
+from store.feedback import Feedback, Judgement
 from store.ingest import Receipt
-from store.queries import IncidentFilter, Position
+from store.listing import IncidentFilter, Position, Question, Sort
 from store.rejects import KeptReject, RejectFilter
 from store.rules import Rules
+from store.timeline import Event, EventPosition
+from store.tokens import KeptToken, NewToken
 from store.waiting import within
 
 P = ParamSpec("P")
@@ -114,6 +132,11 @@ class Store:
         with within(self._seconds), _transaction(self._single_reader) as connection:
             return verb(connection, *told, **named)
 
+    def _read_together(self, verb: Verb[P, T], *told: P.args, **named: P.kwargs) -> T:
+        """Do several statements that read in one transaction."""
+        with within(self._seconds), _transaction(self._engine) as connection:
+            return verb(connection, *told, **named)
+
     def _write(self, verb: Verb[P, T], *told: P.args, **named: P.kwargs) -> T:
         """Do statements that happen together or not at all."""
         return self._written(self._writer, verb, *told, **named)
@@ -161,9 +184,12 @@ class Store:
 
     # ingest
 
-    def create_incident(self, group: AlertGroup) -> Receipt:
-        """Store a request's alerts: under the incident they belong to, or a new one."""
-        return self._write(ingest.record, group, self._rules)
+    def create_incident(self, *groups: AlertGroup) -> Receipt:
+        """Store a request's alerts: under the incidents they belong to, or new ones.
+
+        All groups are of one sender.
+        """
+        return self._write(ingest.record, groups, self._rules)
 
     # reading
 
@@ -179,20 +205,94 @@ class Store:
         self,
         chosen: IncidentFilter | None = None,
         *,
+        sort: Sort = Sort.NEWEST,
         limit: int = 50,
         after: Position | None = None,
         archived: bool = False,
     ) -> list[Incident]:
-        """Return incidents without documents, newest first, behind the position `after`.
+        """Return incidents without documents, behind the position `after` in that order.
 
         Those that are not archived, or only those that are.
         """
         chosen = chosen or IncidentFilter()
-        return self._read(queries.page, chosen, limit, after, archived=archived)
+        question = Question.of(chosen, sort=sort, after=after, archived=archived)
+        return self._read(listing.page, question, limit)
+
+    def search_incidents(
+        self,
+        words: Sequence[str],
+        chosen: IncidentFilter | None = None,
+        *,
+        sort: Sort = Sort.NEWEST,
+        limit: int = 50,
+        after: Position | None = None,
+        archived: bool = False,
+    ) -> tuple[list[Incident], Position | None]:
+        """Return those in which a word begins with each of `words`, and where to go on, if at all.
+
+        `words_in` makes words of what people type. A page may be short, even empty, and yet lead
+        on: so many incidents at most are looked through at a time.
+        """
+        chosen = chosen or IncidentFilter()
+        question = Question.of(chosen, sort=sort, after=after, archived=archived)
+        return self._read_together(search.page, question, words, limit)
+
+    def count_facets(
+        self,
+        chosen: IncidentFilter | None = None,
+        words: Sequence[str] | None = None,
+        *,
+        archived: bool = False,
+    ) -> Facets:
+        """Count the newest thousand incidents chosen, by what people choose them by.
+
+        With `words`, of those that they find.
+        """
+        chosen = chosen or IncidentFilter()
+        if words is None:
+            return self._read(facets.count, chosen, None, archived=archived)
+        return self._read_together(facets.count, chosen, words, archived=archived)
 
     def list_alerts(self, incident_id: UUID) -> tuple[Alert, ...]:
         """Return all alerts of an incident, firing and resolved."""
         return self._read(queries.alerts_of, incident_id)
+
+    def page_alerts(
+        self,
+        incident_id: UUID,
+        *,
+        status: Sequence[str] = (),
+        limit: int = 50,
+        after: AlertKey | None = None,
+    ) -> list[KeptAlert]:
+        """Return alerts of an incident with what became of each, behind the one with this key."""
+        return self._read(alert_lists.of_incident, incident_id, status, limit, after)
+
+    def list_strays(
+        self,
+        chosen: StrayFilter | None = None,
+        *,
+        limit: int = 50,
+        after: StrayPosition | None = None,
+    ) -> list[KeptAlert]:
+        """Return alerts that belong to no incident, newest first, behind the position `after`."""
+        return self._read(alert_lists.strays, chosen or StrayFilter(), limit, after)
+
+    def count_strays(self, chosen: StrayFilter | None = None) -> tuple[Sequence[Count], bool]:
+        """Count the newest thousand of them by disposition; returns whether there are more."""
+        return self._read(alert_lists.count_strays, chosen or StrayFilter())
+
+    def list_events(
+        self, incident_id: UUID, *, limit: int = 50, after: EventPosition | None = None
+    ) -> list[Event]:
+        """Return what happened to an incident, oldest first, behind the position `after`."""
+        return self._read(timeline.page, incident_id, limit, after)
+
+    def list_feedback(
+        self, incident_id: UUID, *, limit: int = 50, after: int | None = None
+    ) -> list[Feedback]:
+        """Return what people said of an incident's diagnoses, newest first, behind that id."""
+        return self._read(feedback.page, incident_id, limit, after)
 
     def list_past(self, incident: Incident, limit: int) -> list[PastIncident]:
         """Return the newest diagnosed incidents that share the alert name or the service."""
@@ -220,26 +320,109 @@ class Store:
         """Return rejects, newest first, behind the one with the id `after`."""
         return self._read(rejects.page, chosen or RejectFilter(), limit, after)
 
-    def take_reject(self, reject_id: int, group: AlertGroup) -> Receipt | None:
+    def take_reject(
+        self, reject_id: int, group: AlertGroup, by: Actor | None = None
+    ) -> Receipt | None:
         """Store the corrected alerts of a reject and mark it as taken, together.
 
         None when it was taken or removed before.
         """
-        return self._write(ingest.record_reject, reject_id, group, self._rules)
+        verb = audit.noted(ingest.record_reject, by, "reject.ingest", reject_id, _is_stored)
+        return self._write(verb, reject_id, group, self._rules)
 
-    def delete_reject(self, reject_id: int) -> bool:
+    def delete_reject(self, reject_id: int, by: Actor | None = None) -> bool:
         """Delete a reject; False when there was none."""
-        return self._write_once(rejects.remove, reject_id)
+        verb = audit.noted(rejects.remove, by, "reject.delete", reject_id)
+        return self._write(verb, reject_id)
 
     # by hand
 
-    def delete_incident(self, incident_id: UUID) -> bool:
+    def delete_incident(self, incident_id: UUID, by: Actor | None = None) -> bool:
         """Delete the incident and all its rows; a running stage then commits nothing."""
-        return self._write(queries.remove, incident_id)
+        return self._write(audit.noted(queries.remove, by, "delete", incident_id), incident_id)
 
-    def restart_incident(self, incident_id: UUID) -> Incident | None:
+    def restart_incident(self, incident_id: UUID, by: Actor | None = None) -> Incident | None:
         """Run a failed incident on, or a completed one anew; None when it does not rest."""
-        return self._write(revisions.restart, incident_id)
+        return self._write(audit.noted(revisions.restart, by, "retry", incident_id), incident_id)
+
+    def acknowledge(self, incident_id: UUID, by: Actor, note: str | None = None) -> Incident | None:
+        """Write down who looks after an incident; None when there is none that is not archived.
+
+        Who said so first stays.
+        """
+        return self._write(acks.acknowledge, incident_id, by, note)
+
+    def unacknowledge(self, incident_id: UUID, by: Actor) -> Incident | None:
+        """Forget who looks after an incident; None when there is none that is not archived."""
+        return self._write(acks.take_back, incident_id, by)
+
+    def add_feedback(
+        self,
+        incident_id: UUID,
+        by: Actor,
+        verdict: Judgement,
+        *,
+        root_cause: str | None = None,
+        comment: str | None = None,
+    ) -> Feedback | None:
+        """Keep what somebody says of the present diagnosis; None when there is none."""
+        return self._write(feedback.add, incident_id, by, verdict, root_cause, comment)
+
+    # who
+
+    def create_token(
+        self,
+        name: str,
+        scopes: Iterable[Scope],
+        *,
+        by: Actor,
+        expires_seconds: float | None = None,
+    ) -> NewToken:
+        """Make a token; its text is told this once. Several may have one name, to change over."""
+        return self._write(tokens.create, name, tuple(scopes), by, expires_seconds)
+
+    def create_first_tokens(self, by: Actor) -> tuple[NewToken, ...]:
+        """Make a token `admin` and an ingest token `alertmanager`; none where there was any."""
+        return self._write(tokens.create_first, by)
+
+    def list_tokens(self) -> list[KeptToken]:
+        """Return the newest thousand tokens, revoked and expired ones too."""
+        return self._read(tokens.every)
+
+    def find_token(self, token_id: str) -> KeptToken | None:
+        """Return the token or session with this id, whatever its state, or None."""
+        return self._read(tokens.find, token_id)
+
+    def revoke_token(self, token_id: str, by: Actor) -> bool:
+        """End a token and the sessions it opened; False when none with this id is in force."""
+        return self._write(tokens.revoke, token_id, by)
+
+    def touch_token(self, token_id: str) -> None:
+        """Note that a token is in use; written once a minute at most."""
+        self._write_once(tokens.touch, token_id)
+
+    def open_session(
+        self,
+        name: str,
+        scopes: Iterable[Scope],
+        *,
+        by: Actor,
+        expires_seconds: float,
+        parent_id: str,
+    ) -> NewToken:
+        """Make a session for whoever holds the token `parent_id`."""
+        told = (name, tuple(scopes), by, expires_seconds, parent_id)
+        return self._write(tokens.open_session, *told)
+
+    def end_session(self, token_id: str) -> None:
+        """End a session."""
+        self._write_once(tokens.end_session, token_id)
+
+    def list_audit(
+        self, chosen: AuditFilter | None = None, *, limit: int = 50, after: int | None = None
+    ) -> list[AuditEntry]:
+        """Return what people did, newest first, behind the entry with the id `after`."""
+        return self._read(audit.page, chosen or AuditFilter(), limit, after)
 
     # history
 
@@ -262,6 +445,14 @@ class Store:
         """Return how many archived incidents opened and ended so long ago."""
         return self._read(archive.count_forgettable, age_seconds)
 
+    def prune_strays(self, age_seconds: float, limit: int) -> int:
+        """Delete up to `limit` alerts that belong to no incident and were last sent so long ago."""
+        return self._write(archive.forget_strays, age_seconds, limit)
+
+    def count_prunable_strays(self, age_seconds: float) -> int:
+        """Return how many alerts belong to no incident and were last sent so long ago."""
+        return self._read(archive.count_forgettable_strays, age_seconds)
+
     # the work
 
     def take_due(self, limit: int, resend_seconds: float) -> list[Due]:
@@ -271,6 +462,16 @@ class Store:
     def start_revisions(self, limit: int) -> int:
         """Restart what alerts have joined since its diagnosis; returns how many there were."""
         return self._write(revisions.start_due, limit)
+
+    def end_stale_alerts(self, limit: int) -> int:
+        """End firing alerts that have not been sent for too long; returns how many there were."""
+        return self._write(expiry.end_stale, limit, self._rules)
+
+    def check_watchdogs(self) -> int:
+        """Open incidents for Watchdogs that have fallen silent; returns how many of them are."""
+        if self._rules.ingest.watchdog_seconds is None:
+            return 0
+        return self._write(watchdogs.check, self._rules)
 
     def give_up_exhausted(self, max_attempts: int) -> int:
         """Fail what has killed its workers as often as allowed; returns how many there were."""
@@ -434,6 +635,10 @@ class Store:
     def incident_at(self, incident_id: UUID, revision: int) -> Incident | None:
         """Return an incident with the answer of one of its revisions, as far as it was kept."""
         return self._read(effects.incident_at, incident_id, revision)
+
+
+def _is_stored(receipt: Receipt | None) -> bool:
+    return receipt is not None and not receipt.refused
 
 
 def connect(

@@ -100,9 +100,18 @@ incidents_archive = Table(
 for _table in (incidents, incidents_archive):
     _newest = (_table.c.created_at, _table.c.incident_id)
     Index(f"ix_{_table.name}_created_at", *_newest)
-    for _filter in ("status", "severity", "namespace", "service", "alert_name"):
+    for _filter in ("status", "severity", "namespace", "service", "alert_name", "sender"):
         # newest first within each filter that users' queries and the list know
         Index(f"ix_{_table.name}_{_filter}", _table.c[_filter], *_newest)
+    # of what most incidents are not, only those that are
+    for _name, _condition in (("open", "resolved_at IS NULL"), ("acked", "acked_at IS NOT NULL")):
+        Index(
+            f"ix_{_table.name}_{_name}",
+            *_newest,
+            postgresql_where=text(_condition),
+            sqlite_where=text(_condition),
+        )
+    Index(f"ix_{_table.name}_updated_at", _table.c.updated_at, _table.c.incident_id)
 Index(
     "ix_incidents_due",
     incidents.c.priority,
@@ -176,13 +185,13 @@ alerts = Table(
 _is_firing = text("status = 'firing'")
 Index("ix_alerts_stale_at", alerts.c.stale_at, postgresql_where=_is_firing, sqlite_where=_is_firing)
 _opened_none = text("incident_id IS NULL")
-Index(
-    "ix_alerts_opened_none",
-    alerts.c.first_seen_at,
-    alerts.c.fingerprint,
-    postgresql_where=_opened_none,
-    sqlite_where=_opened_none,
-)
+for _name, _first in (("", ()), ("_disposition", ("disposition",)), ("_sender", ("sender",))):
+    Index(
+        f"ix_alerts_opened_none{_name}",
+        *(alerts.c[_column] for _column in (*_first, "first_seen_at", "fingerprint")),
+        postgresql_where=_opened_none,
+        sqlite_where=_opened_none,
+    )
 alerts_archive = Table(
     "alerts_archive", metadata, *_alert_columns(), _incident_key("incidents_archive")
 )
@@ -196,6 +205,21 @@ def _event_columns() -> tuple[Column[Any], ...]:
         Column("data", Document, nullable=False),
     )
 
+
+# One row an incident, live or archived: what is searched for is no part of what is worked on, so
+# that the many updates of an incident leave the full-text index alone. That index, which has no
+# common form on both databases, is made by the migration.
+incident_words = Table(
+    "incident_words",
+    metadata,
+    Column("words_id", _serial, primary_key=True),
+    # no foreign key: the words stay when the incident is archived
+    Column("incident_id", IncidentId, nullable=False),
+    # each word has a space before it
+    Column("alert_words", Text, nullable=False),
+    Column("answer_words", Text, nullable=False, server_default=""),
+    UniqueConstraint("incident_id"),
+)
 
 incident_events = Table("incident_events", metadata, *_event_columns(), _incident_key())
 incident_events_archive = Table(

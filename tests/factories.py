@@ -20,6 +20,11 @@ REPORT: dict[str, Any] = {
 }
 
 
+def at(seconds: float) -> datetime:
+    """Return the time so long after noon."""
+    return NOON + timedelta(seconds=seconds)
+
+
 def alert(
     name: str = "HighErrorRate",
     *,

@@ -1,12 +1,13 @@
 """What an incident goes through, one call a step."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from factories import REPORT, group
-from sqlalchemy import select, update
+from factories import NOON, REPORT, group
+from sqlalchemy import Connection, Engine, Table, delete, event, select, update
 
 from opssage.incident import Stage
 from opssage.settings import DatabaseSettings
@@ -20,6 +21,29 @@ def opened(store: Store, *alerts, **envelope) -> UUID:
     """Store a group and return the one incident it belongs to."""
     (touched,) = store.create_incident(group(*alerts, **envelope)).incidents
     return touched.incident_id
+
+
+def rows(store: Store, incident_id: UUID) -> list[str]:
+    """Return the alerts of an incident in seconds from noon: `0 firing`, `0-60 sender`."""
+    return sorted(
+        f"{_second(kept.alert.starts_at)}-{_second(kept.alert.ends_at)} {kept.end_reason}"
+        if kept.end_reason
+        else f"{_second(kept.alert.starts_at)} {kept.alert.status}"
+        for kept in store.page_alerts(incident_id)
+    )
+
+
+def _second(time: datetime | None) -> int | None:
+    return time and round((time - NOON).total_seconds())
+
+
+_WORK = {"restarted", *(stage.reaches for stage in Stage)}
+
+
+def timeline(store: Store, incident_id: UUID) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return what an incident's timeline tells, without the work on it."""
+    events = store.list_events(incident_id, limit=200)
+    return [(event.kind, event.data) for event in events if event.kind not in _WORK]
 
 
 def claimed(
@@ -64,6 +88,47 @@ def age_by(database: DatabaseSettings, incident_id: UUID, seconds: float) -> Non
             update(tables.incidents).where(mine).values(created_at=database_now(-seconds))
         )
     bound.dispose()
+
+
+_DATED = {
+    tables.incidents: ("created_at", "closed_at", "next_attempt_at", "lease_until"),
+    tables.alerts: ("first_seen_at", "last_seen_at", "stale_at", "closed_at"),
+}
+
+
+def let_pass(
+    connection: Connection, seconds: float, dated: Mapping[Table, Sequence[str]] = _DATED
+) -> None:
+    """Let time pass: what the database's clock has dated, by table and column, is older then."""
+    for table, names in dated.items():
+        key = tuple(table.primary_key)
+        for row in connection.execute(select(*key, *(table.c[name] for name in names))).all():
+            moved = {
+                name: getattr(row, name) and getattr(row, name) - timedelta(seconds=seconds)
+                for name in names
+            }
+            mine = (column == getattr(row, column.name) for column in key)
+            connection.execute(update(table).where(*mine).values(moved))
+
+
+def empty(connection: Connection) -> None:
+    """Delete everything but the broker's marker, of which there is always one."""
+    for table in reversed(tables.metadata.sorted_tables):
+        if table is not tables.broker_epoch:
+            connection.execute(delete(table))
+
+
+_HASTE = {"sqlite": "PRAGMA synchronous=OFF", "postgresql": "SET synchronous_commit=off"}
+
+
+def without_disk(bound: Engine) -> None:
+    """Have an engine wait for no disk: no machine is switched off in these tests."""
+
+    @event.listens_for(bound, "connect")
+    def hurry(connection: Any, _record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute(_HASTE[bound.dialect.name])
+        cursor.close()
 
 
 def waits(database: DatabaseSettings, incident_id: UUID) -> float:

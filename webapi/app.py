@@ -13,11 +13,28 @@ from flask.json.provider import JSONProvider
 from werkzeug.wrappers import Response
 
 from opssage import __version__
+from opssage.access import Scope
 from opssage.settings import Settings
 from opssage.wire import format_time
 from store import Store
-from webapi import alerts, auth, health, incidents, payloads, problems, rejects, requests
+from webapi import (
+    alert_list,
+    alerts,
+    audit,
+    auth,
+    description,
+    health,
+    incidents,
+    limits,
+    origins,
+    problems,
+    rejects,
+    requests,
+    sessions,
+    tokens,
+)
 from webapi.gauges import DatabaseGauges
+from webapi.keyring import Keyring
 from webapi.problems import ProblemApi
 
 _SWAGGER_UI = Path(flask_swagger_ui.__file__).parent / "dist"
@@ -71,34 +88,35 @@ def create_app(
         OPENAPI_SWAGGER_UI_URL="/api/docs/assets/",
     )
     app.url_map.strict_slashes = False
+    keyring = Keyring(store, settings.auth.token)
+    # what wraps a request, outermost first
     requests.register(app)
-    auth.register(app, settings.auth)
+    origins.register(app, settings)
+    auth.identify(app, keyring, settings.auth.mode)
+    limits.register(app, settings.web)
+    auth.authorise(app, settings.auth.mode)
     problems.register(app)
-    api = ProblemApi(app)
-    _describe(api, settings)
+    api = ProblemApi(app, spec_kwargs={"extra_plugins": [description.CommonAnswers()]})
+    description.describe(api, settings)
     api.register_blueprint(alerts.blueprint(store, nudge, settings.ingest))
+    api.register_blueprint(alert_list.blueprint(store))
     api.register_blueprint(incidents.blueprint(store, nudge))
-    api.register_blueprint(rejects.blueprint(store, nudge))
+    api.register_blueprint(rejects.blueprint(store, nudge, settings.ingest))
+    api.register_blueprint(tokens.blueprint(store, keyring))
+    api.register_blueprint(audit.blueprint(store))
     requests.count_from_zero(app)
+    app.register_blueprint(sessions.blueprint(store, keyring, settings))
     app.register_blueprint(health.blueprint(probes, DatabaseGauges(store)))
     app.add_url_rule("/", view_func=_home, endpoint="home")
     app.add_url_rule("/api/docs/assets/<path:name>", view_func=_asset, endpoint="docs_asset")
     return app
 
 
-def _describe(api: ProblemApi, settings: Settings) -> None:
-    """Tell OpenAPI what it cannot see: our own fields, and who may call."""
-    for field, kind in ((payloads.Labels, "object"), (payloads.Annotations, "object")):
-        api.register_field(field, kind, None)
-    api.register_field(payloads.Time, "string", "date-time")
-    if settings.auth.mode == "token":
-        api.spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
-        api.spec.options["security"] = [{"token": []}]
-
-
+@auth.needs(Scope.READ)
 def _home() -> Response:
     return redirect("/api/docs")
 
 
+@auth.needs(Scope.READ)
 def _asset(name: str) -> Response:
     return send_from_directory(_SWAGGER_UI, name)

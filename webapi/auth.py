@@ -1,46 +1,187 @@
-"""Who may come in: everybody in `open` mode, else whoever knows the token."""
+"""Who calls, and may they? In mode `open` everybody, else whoever has a token with the scope."""
 
-import hmac
-from urllib.parse import urlsplit
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import urlencode
 
-from flask import Flask, Response, request
+from flask import Flask, Response, current_app, g, request
 
-from opssage.settings import AuthSettings
+from opssage.access import ANYBODY, NOBODY, Actor, Caller, Scope
+from opssage.log import get_logger
+from opssage.redaction import redact_text
+from webapi.keyring import Keyring
 from webapi.problems import problem
 
-_HELP = (
-    "send the configured token as `Authorization: Bearer TOKEN` or as the password of Basic "
-    "authentication; in Alertmanager's receiver: http_config: {authorization: {credentials: TOKEN}}"
-)
-_READS = frozenset({"GET", "HEAD", "OPTIONS"})
-PUBLIC = frozenset({"/livez", "/readyz", "/metrics"})
-"""Routes that answer anybody: they hold no secret and machines ask them."""
+log = get_logger(__name__)
+
+SESSION_COOKIE = "opssage_session"
+READS = frozenset({"GET", "HEAD", "OPTIONS"})
+HEALTH = frozenset({"/livez", "/readyz", "/metrics"})
+"""Routes that machines ask all day."""
+PUBLIC = HEALTH | {"/login", "/login.css", "/logout"}
+"""Routes that answer anybody: they hold no secret."""
+
+_OF_LIBRARIES = {"api-docs.openapi_json": Scope.READ, "api-docs.openapi_swagger_ui": Scope.READ}
+
+View = TypeVar("View", bound=Callable[..., Any])
 
 
-def register(app: Flask, settings: AuthSettings) -> None:
-    """Guard every route but `PUBLIC` when the mode is `token`; else refuse other sites' pages."""
-    if settings.mode == "token":
-        expected = settings.token or ""
-        app.before_request(lambda: _refuse_unless(expected))
-    else:
-        app.before_request(_refuse_other_sites)
+def needs(scope: Scope) -> Callable[[View], View]:
+    """Mark the scope that a view asks for. Directly above its `def`, below the route."""
+
+    def mark(view: View) -> View:
+        view.needs = scope  # type: ignore[attr-defined]
+        return view
+
+    return mark
 
 
-def _refuse_other_sites() -> Response | None:
-    """Keep a page of another site from writing through the browser of somebody on this machine."""
-    origin = request.headers.get("Origin")
-    if request.method in _READS or origin is None or urlsplit(origin).netloc == request.host:
-        return None
-    return problem(403, "Forbidden", f"pages of {origin} may not write here")
+def scope_of(app: Flask, endpoint: str) -> Scope:
+    """Return what a route asks for; what is not marked is the admins'."""
+    marked: Scope | None = getattr(app.view_functions[endpoint], "needs", None)
+    return marked or _OF_LIBRARIES.get(endpoint, Scope.ADMIN)
 
 
-def _refuse_unless(expected: str) -> Response | None:
+def caller() -> Caller:
+    """Return who makes this request."""
+    found: Caller = g.get("caller", NOBODY)
+    return found
+
+
+def actor() -> Actor:
+    """Return who makes this request, as the audit remembers it."""
+    return Actor(name=caller().name, request_id=g.get("request_id", ""))
+
+
+class Presented(NamedTuple):
+    """A token as it came with a request."""
+
+    place: str
+    text: str
+    by_cookie: bool = False
+
+
+def identify(app: Flask, keyring: Keyring, mode: str) -> None:
+    """Find out who makes each request, before anything that asks `caller`."""
+    app.before_request((_identify_guest if mode == "open" else _identify)(keyring))
+
+
+def _identify_guest(keyring: Keyring) -> Callable[[], None]:
+    """Return what lets anybody in; a token that is known gives its name."""
+
+    def find_name() -> None:
+        g.caller = ANYBODY
+        if request.path in PUBLIC:
+            return
+        for place, text, _ in _in_headers():
+            found = keyring.holder(text)
+            if isinstance(found, Caller):
+                g.caller = replace(found, scopes=ANYBODY.scopes)
+                return
+            log.debug("token_ignored", place=place, reason=found.value)
+
+    return find_name
+
+
+def _identify(keyring: Keyring) -> Callable[[], None]:
+    """Return what looks for the first token that is right."""
+
+    def find_caller() -> None:
+        g.fault = ""
+        if request.path in PUBLIC:
+            return
+        for place, text, by_cookie in (*_in_headers(), *_in_cookie()):
+            found = keyring.holder(text, by_cookie=by_cookie)
+            if isinstance(found, Caller):
+                g.caller = found
+                return
+            g.fault = g.fault or f"the token in {place} {found.value}"
+
+    return find_caller
+
+
+def _in_headers() -> Iterator[Presented]:
+    header = request.headers.get("Authorization", "").strip()
+    scheme, _, credentials = header.partition(" ")
+    if scheme.lower() == "basic":
+        given = request.authorization
+        yield Presented("Authorization: Basic", (given and given.password) or "")
+    elif header:
+        # a sender that is told no scheme sends the bare token
+        yield Presented("Authorization", (credentials or scheme).strip())
+    if key := request.headers.get("X-API-Key"):
+        yield Presented("X-API-Key", key)
+
+
+def _in_cookie() -> Iterator[Presented]:
+    if text := request.cookies.get(SESSION_COOKIE):
+        yield Presented("the session", text, by_cookie=True)
+
+
+def authorise(app: Flask, mode: str) -> None:
+    """Refuse in mode `token` whoever has no right to what they ask for."""
+    if mode == "token":
+        app.before_request(_refuse_without_right)
+
+
+def _refuse_without_right() -> Response | None:
     if request.path in PUBLIC:
         return None
-    given = request.authorization
-    token = (given.token or given.password or "") if given else ""
-    if hmac.compare_digest(token.encode(), expected.encode()):
+    # nothing answers at an address without a route: the token alone is looked at
+    route = request.url_rule
+    scope = scope_of(current_app, route.endpoint) if route else Scope.READ
+    if "caller" not in g:
+        return _login_first() or _unauthorized(scope)
+    if route is None or caller().may(scope):
         return None
-    answer = problem(401, "Unauthorized", _HELP)
+    return _forbidden(scope)
+
+
+def _unauthorized(scope: Scope) -> Response:
+    answer = problem(401, "Unauthorized", f"{g.fault or 'no token was sent'}; {_fix(scope)}")
     answer.headers["WWW-Authenticate"] = 'Bearer realm="opssage", Basic realm="opssage"'
     return answer
+
+
+def _forbidden(scope: Scope) -> Response:
+    held = ", ".join(each for each in Scope if each in caller().scopes)
+    fault = f"the token of {caller().name} has the scope {held}, and this asks for {scope}"
+    return problem(403, "Forbidden", f"{fault}; {_fix(scope)}")
+
+
+def _fix(scope: Scope) -> str:
+    """Return what an operator has to do. In one line: senders write our answer to their log."""
+    return _RECEIVER if scope is Scope.INGEST else _CLIENT.format(scope)
+
+
+_RECEIVER = (
+    "make one with `opssage token create --name alertmanager --scope ingest`, keep it in a file "
+    "that Alertmanager can read, and give the receiver's webhook "
+    "`http_config: {authorization: {credentials_file: /etc/alertmanager/opssage.token}}` or "
+    "`http_config: {basic_auth: {username: opssage, "
+    "password_file: /etc/alertmanager/opssage.token}}`"
+)
+_CLIENT = (
+    "make one with `opssage token create --name NAME --scope {}`, and send it as `Authorization: "
+    "Bearer TOKEN`, as the password of Basic authentication, or as `X-API-Key: TOKEN`"
+)
+
+
+def _login_first() -> Response | None:
+    """Lead a person's browser to the login; a program never asks for HTML in words."""
+    if request.method not in {"GET", "HEAD"} or "Authorization" in request.headers:
+        return None
+    if "text/html" not in request.headers.get("Accept", ""):
+        return None
+    login = f"/login?{urlencode({'next': own_path(request.full_path)})}"
+    return Response(status=302, headers={"Location": login, "Cache-Control": "no-store"})
+
+
+def own_path(text: str) -> str:
+    """Return a path of ours to go on to; `/` for what leads elsewhere or holds a secret."""
+    path = text.rstrip("?")
+    leads_elsewhere = not path.startswith("/") or path.startswith("//") or "\\" in path
+    if leads_elsewhere or not path.isprintable() or redact_text(path) != path:
+        return "/"
+    return path

@@ -1,21 +1,23 @@
-"""Reading incidents, and the few things a person may do to one."""
+"""Reading incidents: lists of them, and one."""
 
-from collections.abc import Callable
-from typing import Any, TypeVar
-from urllib.parse import urlencode
+from collections.abc import Callable, Sequence
+from typing import Any
 from uuid import UUID
 
-from flask import Response, current_app, request
+from flask import Response
 from flask_smorest import Blueprint
 from marshmallow import RAISE
 
+from opssage.access import Scope
 from opssage.incident import Incident
-from opssage.wire import format_time
-from store import IncidentFilter, Position, Store
-from webapi import cursors
+from store import Facets, IncidentFilter, Position, Sort, Store, words_in
+from webapi import evidence, incident_acts, incident_parts
+from webapi.answers import as_json, page, polled, shown
+from webapi.auth import needs
 from webapi.problems import answers_problems, refuse
 from webapi.schemas import (
-    DeletedSchema,
+    INCIDENT_CURSOR,
+    FacetsSchema,
     IncidentPageSchema,
     IncidentQuerySchema,
     IncidentSchema,
@@ -24,9 +26,8 @@ from webapi.schemas import (
 
 _SUMMARY = tuple(IncidentSummarySchema().fields)
 _WHOLE = tuple(IncidentSchema().fields)
+_FACETS = tuple(FacetsSchema().fields)
 _POLL_SECONDS = 2
-
-T = TypeVar("T")
 
 
 def blueprint(store: Store, nudge: Callable[[], None]) -> Blueprint:
@@ -39,102 +40,75 @@ def blueprint(store: Store, nudge: Callable[[], None]) -> Blueprint:
     # a filter we do not know would silently list everything
     @routes.arguments(IncidentQuerySchema, location="query", unknown=RAISE)
     @routes.alt_response(200, schema=IncidentPageSchema, description="A page")
+    @answers_problems(routes, 409)
+    @needs(Scope.READ)
     def list_incidents(query: dict[str, Any]) -> Response:
-        """List incidents, newest first."""
-        limit, cursor, archived = (query.pop(name) for name in ("limit", "cursor", "archived"))
-        found = store.list_incidents(
-            IncidentFilter(**query), limit=limit + 1, after=_position(cursor), archived=archived
+        """List incidents, newest first unless told otherwise.
+
+        A page of a search, `q`, may be short, even empty, and yet lead on.
+
+        To be told of every change, ask for `sort=updated_at` and for `updated_since` the latest
+        `updated_at` seen, less 30 seconds. A change is seen when it is committed, which is a little
+        after the time it tells; (`incident_id`, `updated_at`) says which are known already.
+        """
+        limit, include, q = (query.pop(name) for name in ("limit", "include", "q"))
+        sort, after = _place(query.pop("sort"), query.pop("cursor"))
+        asked = {"archived": query.pop("archived"), "chosen": IncidentFilter(**query)}
+        words = words_in(q) if q.strip() else None
+        items, following = _find(store, words, limit=limit, sort=sort, after=after, **asked)
+        facets = store.count_facets(words=words, **asked) if "facets" in include else None
+        return page(
+            [shown(item, _SUMMARY) for item in items],
+            INCIDENT_CURSOR.write(sort, *following) if following else None,
+            **(_told(facets) if facets else {}),
         )
-        items = found[:limit]
-        following = cursors.write(items[-1]) if len(found) > limit else None
-        answer = _json(
-            {"items": [_shown(item, _SUMMARY) for item in items], "next_cursor": following}
-        )
-        if following:
-            answer.headers["Link"] = f'<{_next_url(following)}>; rel="next"'
-        return answer
 
     @routes.route("/<uuid:incident_id>")
     @routes.alt_response(200, schema=IncidentSchema, description="With a strong ETag")
     @routes.alt_response(304, description="Not changed since that ETag")
     @answers_problems(routes, 404)
+    @needs(Scope.READ)
     def get_incident(incident_id: UUID) -> Response:
         """Show one incident with its documents; poll it with `If-None-Match`."""
-        if request.if_none_match:
-            version = _or_404(store.get_version(incident_id), incident_id)
-            if request.if_none_match.contains(_etag(incident_id, version)):
-                return _cached(Response(status=304), incident_id, version)
-        incident = _or_404(store.get_incident(incident_id), incident_id)
-        answer = _json(_shown(incident, _WHOLE))
-        if not incident.status.is_terminal:
-            answer.headers["Retry-After"] = str(_POLL_SECONDS)
-        return _cached(answer, incident_id, incident.version)
+        return polled(store, incident_id, _whole)
 
-    @routes.route("/<uuid:incident_id>", methods=["DELETE"])
-    @routes.alt_response(200, schema=DeletedSchema, description="Deleted")
-    @answers_problems(routes, 404)
-    def delete_incident(incident_id: UUID) -> Response:
-        """Delete an incident and everything known of it."""
-        _or_404(store.delete_incident(incident_id) or None, incident_id)
-        return _json({"status": "deleted", "incident_id": incident_id})
-
-    @routes.route("/<uuid:incident_id>/retry", methods=["POST"])
-    @routes.alt_response(202, schema=IncidentSummarySchema, description="It will run")
-    @answers_problems(routes, 404, 409)
-    def retry_incident(incident_id: UUID) -> Response:
-        """Run a failed incident on from where it stopped, or a completed one anew."""
-        restarted = store.restart_incident(incident_id)
-        if restarted is None:
-            found = _or_404(store.get_incident(incident_id), incident_id)
-            refuse(409, _why_it_stays(found))
-        nudge()
-        return _json(_shown(restarted, _SUMMARY), 202)
-
+    incident_parts.add_to(routes, store)
+    evidence.add_to(routes, store)
+    incident_acts.add_to(routes, store, nudge)
     return routes
 
 
-def _shown(incident: Incident, names: tuple[str, ...]) -> dict[str, Any]:
-    """Return the fields of a schema; the JSON writer knows their types."""
-    return {name: getattr(incident, name) for name in names}
-
-
-def _json(body: dict[str, Any], status: int = 200) -> Response:
-    return Response(current_app.json.dumps(body), status, mimetype="application/json")
-
-
-def _position(cursor: str | None) -> Position | None:
+def _place(sort: Sort | None, cursor: tuple[Any, ...] | None) -> tuple[Sort, Position | None]:
+    """Return the order that is asked for and where to go on in it: a cursor has its own."""
     if cursor is None:
-        return None
-    try:
-        return cursors.read(cursor)
-    except (ValueError, OverflowError):
-        fault = "Not a cursor of this list; take next_cursor of the page before."
-        refuse(422, fault, errors={"query": {"cursor": [fault]}})
+        return sort or Sort.NEWEST, None
+    own, *after = cursor
+    if sort not in {None, own}:
+        refuse(409, f"this cursor goes on in the order {own}, and sort asks for {sort}")
+    return own, (after[0], after[1])
 
 
-def _next_url(cursor: str) -> str:
-    query = [(name, value) for name, value in request.args.items(multi=True) if name != "cursor"]
-    return f"{request.base_url}?{urlencode([*query, ('cursor', cursor)])}"
+def _find(
+    store: Store, words: Sequence[str] | None, *, limit: int, sort: Sort, **asked: Any
+) -> tuple[Sequence[Incident], Position | None]:
+    """Return a page of incidents, and where the next one begins, if there is one."""
+    if words is not None:
+        return store.search_incidents(words, limit=limit, sort=sort, **asked)
+    found = store.list_incidents(limit=limit + 1, sort=sort, **asked)
+    following = sort.position(found[limit - 1]) if len(found) > limit else None
+    return found[:limit], following
 
 
-def _why_it_stays(incident: Incident) -> str:
-    if incident.archived_at:
-        archived_at = format_time(incident.archived_at)
-        return f"incident {incident.incident_id} is over and was archived at {archived_at}"
-    return f"incident {incident.incident_id} is still being worked on; wait for it"
+def _told(facets: Facets) -> dict[str, Any]:
+    counts = {
+        name: [shown(each, ("value", "count")) for each in facets.counts.get(name, ())]
+        for name in _FACETS
+    }
+    return {"facets": counts, "capped": facets.capped}
 
 
-def _or_404(found: T | None, incident_id: UUID) -> T:
-    if found is None:
-        refuse(404, f"there is no incident {incident_id}")
-    return found
-
-
-def _etag(incident_id: UUID, version: int) -> str:
-    return f"{incident_id}.{version}"
-
-
-def _cached(answer: Response, incident_id: UUID, version: int) -> Response:
-    answer.set_etag(_etag(incident_id, version))
-    answer.headers["Cache-Control"] = "private, no-cache"
+def _whole(incident: Incident) -> Response:
+    answer = as_json(shown(incident, _WHOLE))
+    if not incident.status.is_terminal:
+        answer.headers["Retry-After"] = str(_POLL_SECONDS)
     return answer

@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from opssage.errors import StoreUnavailableError
 from opssage.log import get_logger
+from opssage.redaction import redact_text
 
 log = get_logger(__name__)
 
@@ -74,7 +75,8 @@ def problem(
         "title": title,
         "status": status,
         "detail": detail,
-        "instance": request.path,
+        # somebody may have put a token into the address, and senders write our answer to their log
+        "instance": redact_text(request.path),
         "request_id": structlog.contextvars.get_contextvars().get("request_id", ""),
     }
     if errors:

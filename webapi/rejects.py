@@ -2,27 +2,29 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NoReturn
 
 import marshmallow as ma
-from flask import Response, current_app
+from flask import Response
 from flask_smorest import Blueprint
 
+from opssage.access import Scope
 from opssage.incident import AlertGroup
+from opssage.settings import IngestSettings
 from store import KeptReject, Receipt, RejectFilter, Store
-from webapi.alerts import body_bytes, take
-from webapi.payloads import (
-    Label,
-    UnreadableError,
-    WebhookAlertSchema,
-    WebhookSchema,
-    parse_body,
-    webhook_alert,
-    webhook_group,
-)
+from webapi.answers import PageQuerySchema, PageSchema, as_json, page, shown
+from webapi.auth import actor, needs
+from webapi.body import UnreadableError, body_bytes, parse
+from webapi.fields import Label
 from webapi.problems import answers_problems, refuse
+from webapi.receipts import take
 from webapi.schemas import ReceiptSchema
+from webapi.senders import described
+from webapi.senders.alertmanager import webhook_alert, webhook_group
+from webapi.senders.plain import own_group_key
+from webapi.senders.prometheus import posted_alert
 
 _ID = f"<int(min=1, max={2**63 - 1}):reject_id>"
 _SENDER_CHARS = 128
@@ -31,14 +33,16 @@ _SENDER_CHARS = 128
 class RejectSummarySchema(ma.Schema):
     """A reject in a list: everything but what was sent."""
 
-    reject_id = ma.fields.Integer()
-    received_at = ma.fields.AwareDateTime()
-    last_seen_at = ma.fields.AwareDateTime()
-    deliveries = ma.fields.Integer(metadata={"description": "How often it was sent"})
-    sender = ma.fields.String()
-    reason = ma.fields.String()
+    reject_id = ma.fields.Integer(required=True)
+    received_at = ma.fields.AwareDateTime(required=True)
+    last_seen_at = ma.fields.AwareDateTime(required=True)
+    deliveries = ma.fields.Integer(required=True, metadata={"description": "How often it was sent"})
+    sender = ma.fields.String(required=True)
+    reason = ma.fields.String(required=True)
     incident_id = ma.fields.UUID(
-        allow_none=True, metadata={"description": "Where it went when it was taken after all"}
+        required=True,
+        allow_none=True,
+        metadata={"description": "Where it went when it was taken after all"},
     )
 
 
@@ -46,31 +50,31 @@ class RejectSchema(RejectSummarySchema):
     """A reject with what was sent."""
 
     raw = ma.fields.String(
-        metadata={"description": "The alert as JSON, or the beginning of an unreadable body"}
+        required=True,
+        metadata={"description": "The alert as JSON, or the beginning of an unreadable body"},
     )
     envelope = ma.fields.Dict(
+        required=True,
         allow_none=True,
         metadata={"description": "The group it came with; null when the body was unreadable"},
     )
 
 
-class RejectPageSchema(ma.Schema):
+class RejectPageSchema(PageSchema):
     """A page of rejects, newest first."""
 
-    items = ma.fields.List(ma.fields.Nested(RejectSummarySchema))
-    next_cursor = ma.fields.String(allow_none=True)
+    items = ma.fields.List(ma.fields.Nested(RejectSummarySchema), required=True)
 
 
-class RejectQuerySchema(ma.Schema):
+class RejectQuerySchema(PageQuerySchema):
     """Which rejects to list."""
 
     sender = Label(load_default=None, validate=ma.validate.Length(max=_SENDER_CHARS))
     taken = ma.fields.Boolean(load_default=False)
-    limit = ma.fields.Integer(load_default=50, validate=ma.validate.Range(1, 200))
     cursor = ma.fields.String(
         load_default=None,
         validate=ma.validate.Regexp(
-            r"[1-9][0-9]{0,17}\Z",
+            r"^[1-9][0-9]{0,17}$",
             error="Not a cursor of this list; take next_cursor of the page before.",
         ),
     )
@@ -85,17 +89,9 @@ class DeletedRejectSchema(ma.Schema):
 
 _SUMMARY = tuple(RejectSummarySchema().fields)
 _WHOLE = tuple(RejectSchema().fields)
-_CORRECTED = {
-    "description": (
-        "The corrected alert as Alertmanager spells it, or a whole webhook when the body was "
-        "unreadable. Without it what was sent is tried again."
-    ),
-    "required": False,
-    "content": {"application/json": {"schema": {"oneOf": [WebhookAlertSchema, WebhookSchema]}}},
-}
 
 
-def blueprint(store: Store, nudge: Callable[[], None]) -> Blueprint:
+def blueprint(store: Store, nudge: Callable[[], None], settings: IngestSettings) -> Blueprint:
     """Return the routes of rejects; `nudge` tells the publisher of new work."""
     routes = Blueprint(
         "rejects", __name__, url_prefix="/api/v1/rejects", description="What could not be taken"
@@ -105,6 +101,7 @@ def blueprint(store: Store, nudge: Callable[[], None]) -> Blueprint:
     # a filter we do not know would silently list everything
     @routes.arguments(RejectQuerySchema, location="query", unknown=ma.RAISE)
     @routes.alt_response(200, schema=RejectPageSchema, description="A page")
+    @needs(Scope.READ)
     def list_rejects(query: dict[str, Any]) -> Response:
         """List alerts that wait to be corrected, or those that were taken since, newest first."""
         chosen = RejectFilter(sender=query["sender"], taken=query["taken"])
@@ -113,48 +110,41 @@ def blueprint(store: Store, nudge: Callable[[], None]) -> Blueprint:
         found = store.list_rejects(chosen, limit=limit + 1, after=after)
         items = found[:limit]
         following = str(items[-1].reject_id) if len(found) > limit else None
-        return _json(
-            {"items": [_shown(item, _SUMMARY) for item in items], "next_cursor": following}
-        )
+        return page([shown(item, _SUMMARY) for item in items], following)
 
     @routes.route(f"/{_ID}")
     @routes.alt_response(200, schema=RejectSchema, description="The reject")
     @answers_problems(routes, 404)
+    @needs(Scope.READ)
     def get_reject(reject_id: int) -> Response:
         """Show what was sent and why it could not be taken."""
-        return _json(_shown(_found(store, reject_id), _WHOLE))
+        return as_json(shown(_found(store, reject_id), _WHOLE))
 
     @routes.route(f"/{_ID}/ingest", methods=["POST"])
-    @routes.doc(requestBody=_CORRECTED)
+    @routes.doc(requestBody=described.corrected())
     @routes.alt_response(202, schema=ReceiptSchema, description="Stored")
-    @answers_problems(routes, 400, 404, 409, 413, 422, 503)
+    @answers_problems(routes, 400, 404, 409, 413, 415, 503)
+    @needs(Scope.WRITE)
     def ingest_reject(reject_id: int) -> Response:
         """Take a rejected alert after all, under the group it came with."""
         corrected = body_bytes()
         reject = _found(store, reject_id)
         if reject.incident_id is not None:
             _refuse_taken(reject)
-        group = _group(reject, corrected)
-        return take(group, partial(_commit, store, reject_id), nudge)
+        group = _group(reject, corrected, settings)
+        return take([group], partial(_commit, store, reject_id), nudge)
 
     @routes.route(f"/{_ID}", methods=["DELETE"])
     @routes.alt_response(200, schema=DeletedRejectSchema, description="Deleted")
     @answers_problems(routes, 404)
+    @needs(Scope.WRITE)
     def delete_reject(reject_id: int) -> Response:
         """Delete a reject."""
-        if not store.delete_reject(reject_id):
+        if not store.delete_reject(reject_id, by=actor()):
             _refuse_missing(reject_id)
-        return _json({"status": "deleted", "reject_id": reject_id})
+        return as_json({"status": "deleted", "reject_id": reject_id})
 
     return routes
-
-
-def _json(body: dict[str, Any]) -> Response:
-    return Response(current_app.json.dumps(body), mimetype="application/json")
-
-
-def _shown(reject: KeptReject, names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: getattr(reject, name) for name in names}
 
 
 def _found(store: Store, reject_id: int) -> KeptReject:
@@ -170,33 +160,35 @@ def _refuse_taken(reject: KeptReject) -> NoReturn:
 
 
 def _commit(store: Store, reject_id: int, group: AlertGroup) -> Receipt:
-    receipt = store.take_reject(reject_id, group)
+    receipt = store.take_reject(reject_id, group, by=actor())
     if receipt is None:  # somebody else took or deleted it meanwhile
         _refuse_taken(_found(store, reject_id))
     return receipt
 
 
-def _group(reject: KeptReject, corrected: bytes) -> AlertGroup:
+def _group(reject: KeptReject, corrected: bytes, settings: IngestSettings) -> AlertGroup:
     """Return what to store for a reject: read as its door would, from the corrected text if any."""
     place = "json" if corrected else "raw"
     try:
-        document = parse_body(corrected or reject.raw.encode())
+        document = parse(corrected or reject.raw.encode())
     except UnreadableError as error:
         if corrected:
             refuse(400, str(error))
-        refuse(422, "what is kept of it is no whole JSON; send it corrected, as the body")
+        refuse(409, "what is kept of it is no whole JSON; send it corrected, as the body")
     try:
-        return _read(document, reject)
+        return _read(document, reject, settings)
     except UnreadableError as error:
         _refuse_faulty(place, {error.field: [str(error)]} if error.field else [str(error)])
     except ma.ValidationError as error:
         _refuse_faulty(place, error.messages_dict)
 
 
-def _read(document: Any, reject: KeptReject) -> AlertGroup:
-    if reject.envelope is not None:
+def _read(document: Any, reject: KeptReject, settings: IngestSettings) -> AlertGroup:
+    if reject.envelope is not None and reject.envelope["group_key"]:
         alerts = (webhook_alert(document),)
         return AlertGroup(alerts=alerts, sender=reject.sender, **reject.envelope)
+    if reject.envelope is not None or (isinstance(document, dict) and "labels" in document):
+        return _ungrouped(document, reject.sender, settings)
     group = webhook_group(document)
     if group.rejects or not group.alerts:
         faults = [bad.reason for bad in group.rejects] or ["Names no alert."]
@@ -204,5 +196,13 @@ def _read(document: Any, reject: KeptReject) -> AlertGroup:
     return replace(group, sender=reject.sender)
 
 
+def _ungrouped(document: Any, sender: str, settings: IngestSettings) -> AlertGroup:
+    """Read an alert that came without a group: its labels are one, as at the door for such."""
+    alert = posted_alert(document, resolve_seconds=settings.resolve_seconds, now=datetime.now(UTC))
+    key = own_group_key(alert.labels, settings.group_by)
+    return AlertGroup(alerts=(alert,), sender=sender, group_key=key)
+
+
 def _refuse_faulty(place: str, faults: Mapping[str, Any] | list[str]) -> NoReturn:
-    refuse(422, "it cannot be taken as it is; errors says why", errors={place: faults})
+    # not 422: whether a correction will do depends on the reject that it corrects
+    refuse(409, "it cannot be taken as it is; errors says why", errors={place: faults})

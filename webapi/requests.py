@@ -9,7 +9,7 @@ from time import perf_counter
 from flask import Flask, Response, g, request
 
 from opssage import log, metrics
-from webapi.auth import PUBLIC
+from webapi.auth import HEALTH, caller
 
 logger = log.get_logger(__name__)
 
@@ -47,13 +47,14 @@ def _end(answer: Response) -> Response:
     method = request.method if request.method in _METHODS else "other"
     metrics.HTTP_REQUEST_SECONDS.labels(method, route, str(answer.status_code)).observe(seconds)
     # machines ask these all day
-    is_routine = request.path in PUBLIC and answer.status_code == HTTPStatus.OK
+    is_routine = request.path in HEALTH and answer.status_code == HTTPStatus.OK
     quiet = is_routine or answer.status_code == HTTPStatus.NOT_MODIFIED
     logger.log(
         DEBUG if quiet else INFO,
         "request",
         method=request.method,
         path=request.path,
+        caller=caller().name,
         status=answer.status_code,
         seconds=round(seconds, 4),
     )

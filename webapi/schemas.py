@@ -5,7 +5,11 @@ from typing import Any
 
 import marshmallow as ma
 
-from opssage.incident import Status
+from opssage.incident import Change, Status
+from store import Sort
+from webapi import cursors
+from webapi.answers import PageQuerySchema, PageSchema
+from webapi.fields import Label
 
 
 class TouchedSchema(ma.Schema):
@@ -13,6 +17,7 @@ class TouchedSchema(ma.Schema):
 
     incident_id = ma.fields.UUID()
     status = ma.fields.Enum(Status, by_value=True)
+    change = ma.fields.Enum(Change, by_value=True)
     url = ma.fields.String()
 
 
@@ -29,6 +34,7 @@ class ReceiptSchema(ma.Schema):
     incidents = ma.fields.List(ma.fields.Nested(TouchedSchema))
     accepted = ma.fields.Integer(metadata={"description": "New, or telling something new"})
     duplicates = ma.fields.Integer(metadata={"description": "Known as they are"})
+    ignored = ma.fields.Integer(metadata={"description": "Kept, and asking for nothing"})
     rejected = ma.fields.List(ma.fields.Nested(RejectedSchema))
     rejected_more = ma.fields.Integer(
         metadata={"description": "Further ones, neither named nor kept"}
@@ -38,59 +44,99 @@ class ReceiptSchema(ma.Schema):
 class IncidentSummarySchema(ma.Schema):
     """An incident in a list: everything but its documents."""
 
-    incident_id = ma.fields.UUID()
-    status = ma.fields.Enum(Status, by_value=True)
-    created_at = ma.fields.AwareDateTime()
-    updated_at = ma.fields.AwareDateTime()
-    alert_name = ma.fields.String()
-    severity = ma.fields.String()
-    namespace = ma.fields.String(allow_none=True)
-    service = ma.fields.String(allow_none=True)
-    sender = ma.fields.String()
-    receiver = ma.fields.String()
-    resolved_at = ma.fields.AwareDateTime(allow_none=True)
-    previous_id = ma.fields.UUID(allow_none=True)
-    revision = ma.fields.Integer()
-    truncated_alerts = ma.fields.Integer()
-    root_cause = ma.fields.String(allow_none=True)
-    confidence_score = ma.fields.Float(allow_none=True)
-    last_error = ma.fields.Dict(allow_none=True)
+    incident_id = ma.fields.UUID(required=True)
+    status = ma.fields.Enum(Status, by_value=True, required=True)
+    created_at = ma.fields.AwareDateTime(required=True)
+    updated_at = ma.fields.AwareDateTime(required=True)
+    alert_name = ma.fields.String(required=True)
+    severity = ma.fields.String(required=True)
+    namespace = ma.fields.String(required=True, allow_none=True)
+    service = ma.fields.String(required=True, allow_none=True)
+    sender = ma.fields.String(required=True)
+    receiver = ma.fields.String(required=True)
+    resolved_at = ma.fields.AwareDateTime(required=True, allow_none=True)
+    previous_id = ma.fields.UUID(required=True, allow_none=True)
+    revision = ma.fields.Integer(required=True)
+    truncated_alerts = ma.fields.Integer(
+        required=True, metadata={"description": "The most that a message about it left out"}
+    )
+    flap_count = ma.fields.Integer(
+        required=True, metadata={"description": "How often it fired again soon after its end"}
+    )
+    flapping = ma.fields.Boolean(
+        required=True, metadata={"description": "That often that it is not diagnosed again"}
+    )
+    acked_at = ma.fields.AwareDateTime(required=True, allow_none=True)
+    acked_by = ma.fields.String(required=True, allow_none=True)
+    root_cause = ma.fields.String(required=True, allow_none=True)
+    confidence_score = ma.fields.Float(required=True, allow_none=True)
+    last_error = ma.fields.Dict(required=True, allow_none=True)
     archived_at = ma.fields.AwareDateTime(
-        allow_none=True, metadata={"description": "null: it is live, and may still change"}
+        required=True,
+        allow_none=True,
+        metadata={"description": "null: it is live, and may still change"},
     )
 
 
 class IncidentSchema(IncidentSummarySchema):
     """An incident with what each stage found; null until the stage has run."""
 
-    alert_input = ma.fields.Dict()
-    primary_context = ma.fields.Dict(allow_none=True)
-    enhanced_context = ma.fields.Dict(allow_none=True)
-    diagnostic_report = ma.fields.Dict(allow_none=True)
+    alert_input = ma.fields.Dict(required=True)
+    primary_context = ma.fields.Dict(required=True, allow_none=True)
+    enhanced_context = ma.fields.Dict(required=True, allow_none=True)
+    diagnostic_report = ma.fields.Dict(required=True, allow_none=True)
     previous = ma.fields.Dict(
+        required=True,
         allow_none=True,
         metadata={"description": "The answer of the revision before, while the next one runs"},
     )
 
 
-class IncidentPageSchema(ma.Schema):
-    """A page of incidents, newest first."""
+class CountSchema(ma.Schema):
+    """How many there are with a value."""
 
-    items = ma.fields.List(ma.fields.Nested(IncidentSummarySchema))
-    next_cursor = ma.fields.String(allow_none=True)
+    value = ma.fields.String(required=True)
+    count = ma.fields.Integer(required=True)
+
+
+class FlagCountSchema(ma.Schema):
+    """How many there are for which it holds, or not."""
+
+    value = ma.fields.Boolean(required=True)
+    count = ma.fields.Integer(required=True)
+
+
+def _counts(of: type[ma.Schema] = CountSchema) -> ma.fields.List[dict[str, Any]]:
+    return ma.fields.List(ma.fields.Nested(of), required=True)
+
+
+class FacetsSchema(ma.Schema):
+    """The 20 most frequent values of each field, as if nothing were chosen of that field."""
+
+    status = _counts()
+    severity = _counts()
+    namespace = _counts()
+    service = _counts()
+    alert_name = _counts()
+    open = _counts(FlagCountSchema)
+    acked = _counts(FlagCountSchema)
+
+
+class IncidentPageSchema(PageSchema):
+    """A page of incidents."""
+
+    items = ma.fields.List(ma.fields.Nested(IncidentSummarySchema), required=True)
+    facets = ma.fields.Nested(
+        FacetsSchema, metadata={"description": "With `include=facets`: of the newest 1,000 chosen"}
+    )
+    capped = ma.fields.Boolean(metadata={"description": "Whether there are more than were counted"})
 
 
 class DeletedSchema(ma.Schema):
     """A deletion done."""
 
-    status = ma.fields.Constant("deleted")
-    incident_id = ma.fields.UUID()
-
-
-def _is_storable(value: str) -> bool:
-    if "\0" in value:
-        raise ma.ValidationError("Holds a NUL character.")
-    return True
+    status = ma.fields.Constant("deleted", required=True)
+    incident_id = ma.fields.UUID(required=True)
 
 
 # a day inside what a time can be, so that no zone leads out of it
@@ -99,31 +145,67 @@ _MOMENTS = ma.validate.Range(
 )
 
 
-def _any_of(description: str, **options: Any) -> ma.fields.List[str]:
+def any_of(description: str, **options: Any) -> ma.fields.List[str]:
+    """Return a filter of a list that takes several values."""
     return ma.fields.List(
-        ma.fields.String(**{"validate": _is_storable, **options}),
+        ma.fields.String(**options) if options else Label(),
         load_default=list,
         metadata={"description": f"{description}; repeat for any of several"},
     )
 
 
-class IncidentQuerySchema(ma.Schema):
+def _moment(description: str) -> ma.fields.AwareDateTime:
+    return ma.fields.AwareDateTime(
+        load_default=None,
+        default_timezone=UTC,
+        validate=_MOMENTS,
+        metadata={"description": description},
+    )
+
+
+def _flag(description: str) -> ma.fields.Boolean:
+    return ma.fields.Boolean(load_default=None, metadata={"description": description})
+
+
+INCIDENT_CURSOR = cursors.Cursor((cursors.SORT, cursors.MOMENT, cursors.ID))
+"""The order of the list, and the time and id of the page's last incident."""
+
+
+class IncidentQuerySchema(PageQuerySchema):
     """Which incidents to list."""
 
-    status = _any_of("Status", validate=ma.validate.OneOf([status.value for status in Status]))
-    severity = _any_of("Severity")
-    namespace = _any_of("Kubernetes namespace")
-    service = _any_of("Service")
-    alert_name = _any_of("Alert name")
-    created_after = ma.fields.AwareDateTime(
-        load_default=None, default_timezone=UTC, validate=_MOMENTS
-    )
-    created_before = ma.fields.AwareDateTime(
-        load_default=None, default_timezone=UTC, validate=_MOMENTS
+    status = any_of("Status", validate=ma.validate.OneOf([status.value for status in Status]))
+    severity = any_of("Severity")
+    namespace = any_of("Kubernetes namespace")
+    service = any_of("Service")
+    alert_name = any_of("Alert name")
+    sender = any_of("Who posted its alerts")
+    open = _flag("Whether one of its alerts still fires")
+    acked = _flag("Whether somebody looks after it")
+    created_after = _moment("Opened then or later")
+    created_before = _moment("Opened before")
+    updated_since = _moment("Changed then or later")
+    q = ma.fields.String(
+        load_default="",
+        validate=ma.validate.Length(max=200),
+        metadata={
+            "description": "Words that all have to occur in name, severity, place, labels, message"
+            " or diagnosis; the beginning of each is enough"
+        },
     )
     archived = ma.fields.Boolean(
         load_default=False,
         metadata={"description": "Whether to list the archived incidents, or those that are not"},
     )
-    limit = ma.fields.Integer(load_default=50, validate=ma.validate.Range(1, 200))
-    cursor = ma.fields.String(load_default=None)
+    sort = ma.fields.Enum(
+        Sort,
+        by_value=True,
+        load_default=None,
+        metadata={"description": "A minus is for latest first; `-created_at` unless told"},
+    )
+    include = ma.fields.List(
+        ma.fields.String(validate=ma.validate.OneOf(["facets"])),
+        load_default=list,
+        metadata={"description": "`facets`: counts of the values to choose from"},
+    )
+    cursor = INCIDENT_CURSOR.field()

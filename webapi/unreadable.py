@@ -7,14 +7,14 @@ from opssage.incident import Reject
 from opssage.log import get_logger
 from opssage.redaction import redact_text
 from store import Store
-from webapi.payloads import UnreadableError
+from webapi.body import UnreadableError
 
 log = get_logger(__name__)
 
 _KEPT_BYTES = 4096
-_SENDER = "default"
 
-Keep = Callable[[bytes, UnreadableError], None]
+Keep = Callable[[bytes, UnreadableError, str], None]
+"""Takes a body, what is wrong with it, and its sender."""
 
 
 def keeper(store: Store) -> Keep:
@@ -24,11 +24,11 @@ def keeper(store: Store) -> Keep:
     """
     one_at_a_time = Lock()
 
-    def keep(raw: bytes, error: UnreadableError) -> None:
+    def keep(raw: bytes, error: UnreadableError, sender: str) -> None:
         if not one_at_a_time.acquire(blocking=False):
             return
         try:
-            store.keep_unreadable(_reject(raw, error), _SENDER)
+            store.keep_unreadable(_reject(raw, error), sender)
         except Exception as fault:  # noqa: BLE001 - the answer is a 400, kept or not
             log.warning("unreadable_body_not_kept", reason=str(error), error=str(fault))
         finally:

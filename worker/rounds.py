@@ -19,6 +19,7 @@ from worker.dispatch import fill, room
 log = get_logger(__name__)
 
 _REVISIONS_A_ROUND = 50
+_ENDS_A_ROUND = 200
 _AGAIN_SECONDS = 0.1  # while the buffer is full: what is refilled often may be small
 
 
@@ -56,6 +57,7 @@ class Rounds:
         self._epoch = BrokerEpoch(store)
         self._time_to_tidy = Every(settings.dispatch_seconds, clock)
         self._time_to_beat = Every(settings.canary_seconds, clock)
+        self._time_for_watchdogs = Every(settings.canary_seconds, clock)
         self._time_for_canaries = Every(settings.canary_seconds, clock)
 
     def round(self) -> float:
@@ -74,6 +76,10 @@ class Rounds:
             log.error("attempts_exhausted", incidents=given_up)
         if revised := self._store.start_revisions(_REVISIONS_A_ROUND):
             log.info("revisions_started", incidents=revised)
+        if ended := self._store.end_stale_alerts(_ENDS_A_ROUND):
+            log.info("alerts_expired", alerts=ended)
+        if self._time_for_watchdogs() and (silent := self._store.check_watchdogs()):
+            log.warning("watchdogs_silent", watchdogs=silent)
 
     def _publish(self) -> bool:
         """Fill the broker's buffer; True when it is full, so that there may be more to publish."""

@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import TextIO
 
 import click
+import orjson
 import yaml
-from rich.console import Console
 
 from cli import ports, progress, report, stack, supervisor
 from cli.client import Client, Incident
 from cli.exits import CommandError
 from cli.options import Options, messages, pass_options, print_json, takes
+from cli.output import Output
 from cli.replay import recording, server
 from cli.replay.recording import Recording
+from cli.sending.posts import Form
 from cli.service import Say
 from cli.stack import Plan
 from opssage.errors import OpsSageError
@@ -135,7 +137,7 @@ def _play(
 ) -> list[Incident]:
     """Play one outage after the other; each is all that Prometheus and Loki know of."""
     found = []
-    console = Console(highlight=False, quiet=as_json)
+    console = Output(quiet=as_json)
     with Client(f"http://127.0.0.1:{plan.port}") as client:
         for number, outage in enumerate(played, 1):
             messages.print(f"\n[{number}/{len(played)}] {outage.title}", markup=False)
@@ -151,7 +153,8 @@ def _diagnosed(client: Client, outage: Recording, source_port: int) -> list[Inci
     now = datetime.now(UTC)
     served = server.serve(outage, port=source_port, now=now)
     try:
-        receipt = client.send(outage.webhook(now, served.url))
+        webhook = orjson.dumps(outage.webhook(now, served.url))
+        receipt = client.send(Form.ALERTMANAGER.path, webhook)
         started = progress.known(*receipt["incidents"])
         return progress.follow(client, started, _DIAGNOSIS_SECONDS, messages)
     finally:

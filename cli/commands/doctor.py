@@ -11,6 +11,7 @@ from cli import checks, notifying
 from cli.exits import Exit
 from cli.findings import Finding, Level
 from cli.options import Options, pass_options, print_json, takes
+from cli.output import Output
 from tasks.notify import AppriseSender
 
 _STYLES = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "bold red"}
@@ -30,7 +31,7 @@ def doctor(context: click.Context, options: Options, *, notify: bool) -> None:
     if options.url is not None:
         web = dataclasses.replace(settings.web, public_url=options.url)
         settings = dataclasses.replace(settings, web=web)
-    console = Console(highlight=False)
+    console = Output()
     findings = []
     trials = notifying.trials(settings, AppriseSender()) if notify else ()
     for finding in chain(checks.run(settings), trials):

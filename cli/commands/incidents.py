@@ -2,8 +2,9 @@
 
 import csv
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 import click
@@ -14,6 +15,7 @@ from rich.text import Text
 from cli import report
 from cli.client import PAGE, Client, Incident
 from cli.options import Options, messages, pass_options, print_json, takes
+from cli.output import Output
 from opssage.incident import Status
 from opssage.wire import parse_time
 
@@ -35,6 +37,13 @@ _CSV = (
     *("revision", "previous_id", "confidence_score", "root_cause"),
 )
 _FORMULA = ("=", "+", "-", "@")  # what makes a spreadsheet compute a cell
+_ORDERS = {
+    "newest": {},
+    "oldest": {"sort": "created_at"},
+    "last-changed": {"sort": "-updated_at"},
+    "first-changed": {"sort": "updated_at"},
+}
+"""How the API is asked for the orders of a list."""
 _AGES = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 _AGE_WIDTH = 6
 
@@ -54,8 +63,20 @@ def _any_of(name: str, **more: Any) -> Callable[[F], F]:
 @_any_of("namespace")
 @_any_of("service")
 @_any_of("alert-name")
+@_any_of("sender")
+@click.option("--q", metavar="WORDS", help="Only with these words in alert, cause or answer.")
+@click.option("--open/--resolved", default=None, help="Only those that fire, or that are over.")
+@click.option("--acked/--unacked", default=None, help="Only those that somebody has seen, or not.")
 @click.option("--created-after", metavar="TIME", help="Only opened then or later; RFC 3339.")
 @click.option("--created-before", metavar="TIME", help="Only opened before; RFC 3339.")
+@click.option("--updated-since", metavar="TIME", help="Only changed then or later; RFC 3339.")
+@click.option(
+    "--sort",
+    type=click.Choice(list(_ORDERS)),
+    default="newest",
+    show_default=True,
+    help="By the time they opened, or changed.",
+)
 @click.option("--archived", is_flag=True, help="The archived ones instead of the live ones.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, PAGE))
 @click.option("--all", "everything", is_flag=True, help="All there are, whatever --limit says.")
@@ -72,33 +93,42 @@ def incidents(
     /,
     limit: int,
     form: str | None,
+    sort: str,
     *,
-    archived: bool,
     everything: bool,
-    **chosen: str | tuple[str, ...],
+    **chosen: str | tuple[str, ...] | bool | None,
 ) -> None:
-    """List incidents, newest first: for people, or tab-separated lines when piped."""
+    """List incidents: for people, or tab-separated lines when piped."""
     if options.json and (everything or form):
         raise click.UsageError("--json is one document; with --all or --format take jsonl or csv")
-    query = {name: value for name, value in chosen.items() if value}
-    if archived:
-        query["archived"] = "true"
+    query = {**_query(chosen), **_ORDERS[sort]}
     with Client(*options.address()) as client:
         if everything:
             _write(client.every_incident(query), form)
             return
-        found, older = client.incidents(query, limit)
+        found, more = client.first_incidents(query, limit)
     if options.json:
         print_json(found)
     else:
         _write(found, form)
-    if older:
-        messages.print("there are older ones: --all shows them, filters narrow the list")
+    if more:
+        messages.print("there are more: --all shows them, filters narrow the list")
+
+
+def _query(chosen: Mapping[str, str | tuple[str, ...] | bool | None]) -> dict[str, Any]:
+    """Return the parameters of what was asked for; a flag that is off by default asks nothing."""
+    asked = {name: value for name, value in chosen.items() if value not in {None, "", ()}}
+    if not asked["archived"]:
+        del asked["archived"]
+    return {
+        name: str(value).lower() if isinstance(value, bool) else value
+        for name, value in asked.items()
+    }
 
 
 def _write(found: Iterable[Incident], form: str | None) -> None:
     """Write incidents one by one; none is kept."""
-    console = Console(highlight=False)
+    console = Output()
     if form == "csv":
         _write_csv(found)
     elif form == "jsonl":
@@ -114,9 +144,11 @@ def _write(found: Iterable[Incident], form: str | None) -> None:
 
 
 def _write_csv(found: Iterable[Incident]) -> None:
+    rows = iter(found)
+    first = list(islice(rows, 1))  # no heading before it is known that there is an answer
     table = csv.writer(sys.stdout, lineterminator="\n")
     table.writerow(_CSV)
-    for incident in found:
+    for incident in chain(first, rows):
         table.writerow(_cell(incident.get(name)) for name in _CSV)
 
 

@@ -7,10 +7,11 @@ from typing import IO, Any
 import click
 import orjson
 
-from cli import report
+from cli import listing, report
 from cli.client import PAGE, Client, Reject
 from cli.exits import CommandError, Exit
 from cli.options import Options, messages, pass_options, print_json, takes
+from cli.output import Output
 
 _COLUMNS = ("reject_id", "last_seen_at", "sender", "deliveries", "reason", "incident_id")
 _LABEL_WIDTH = 12
@@ -28,7 +29,7 @@ _reject_id = click.argument("reject_id", metavar="ID", type=click.IntRange(min=1
 def rejects(
     context: click.Context, options: Options, *, sender: str | None, taken: bool, limit: int
 ) -> None:
-    """List alerts that could not be taken, newest first, as tab-separated lines.
+    """List alerts that could not be taken, newest first.
 
     To take one after all: `opssage rejects show ID --raw > alert.json`, correct the file, and
     `opssage rejects ingest ID alert.json`.
@@ -40,9 +41,8 @@ def rejects(
     if options.json:
         print_json(found)
     else:
-        for reject in found:
-            cells = (str(reject[name] or "") for name in _COLUMNS)
-            click.echo("\t".join(report.printable(cell) for cell in cells))
+        rows = ([reject[name] for name in _COLUMNS] for reject in found)
+        listing.show(Output(), _COLUMNS, rows)
     if more:
         messages.print(f"there are older ones: --limit shows up to {PAGE}")
 

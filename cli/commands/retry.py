@@ -1,11 +1,11 @@
 """`opssage retry`."""
 
 import click
-from rich.console import Console
 
 from cli import progress, report
 from cli.client import Client
 from cli.options import Options, messages, pass_options, print_json, takes, waits
+from cli.output import Output
 
 
 @click.command()
@@ -31,7 +31,7 @@ def retry(
         if options.json:
             print_json(incident)
         elif wait:
-            report.show(incident, address, Console(highlight=False))
+            report.show(incident, address, Output())
         else:
             click.echo(f"{incident_id}\t{incident['status']}\t{address}")
     context.exit(report.outcome(incident))

@@ -1,11 +1,11 @@
 """`opssage show`."""
 
 import click
-from rich.console import Console
 
 from cli import report
 from cli.client import Client
 from cli.options import Options, pass_options, print_json, takes
+from cli.output import Output
 
 
 @click.command()
@@ -23,5 +23,7 @@ def show(context: click.Context, options: Options, incident_id: str) -> None:
         if options.json:
             print_json(incident)
         else:
-            report.show(incident, client.page_of(incident_id), Console(highlight=False))
+            alerts, more = client.alerts_of(incident_id)
+            counted = report.counted(alerts, more=more)
+            report.show(incident, client.page_of(incident_id), Output(), alerts=counted)
     context.exit(report.outcome(incident))

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 
-from cli import prefix, receiver, running, stack, supervisor
+from cli import first_tokens, prefix, receiver, running, stack, supervisor
 from cli.exits import CommandError, Exit
 from cli.options import Options, messages, pass_options, takes
 from cli.stack import Plan
 from opssage import settings
+from opssage.errors import StoreUnavailableError
 from opssage.settings import BrokerSettings, Settings
 
 _PORT = click.IntRange(1, 65535)
@@ -117,9 +118,21 @@ async def _run(plan: Plan, effective: Settings) -> None:
         async with supervisor.running(services, say) as started:
             running.announce(plan.data, plan.environment())
             click.echo(_banner(plan, effective))
+            await asyncio.to_thread(_tell_first_tokens, effective)
             await started.until_stopped()
     except supervisor.StoppedError:
         messages.print("stopped before it was ready")
+
+
+def _tell_first_tokens(effective: Settings) -> None:
+    """Show a new database's tokens here alone: what the services say may be kept for long."""
+    try:
+        made = first_tokens.make(effective)
+    except StoreUnavailableError as error:
+        messages.print(f"no first tokens: {error}; see `opssage token create`", markup=False)
+        return
+    if made:
+        messages.print(f"\n{first_tokens.told(made, effective)}\n", soft_wrap=True, markup=False)
 
 
 def _banner(plan: Plan, effective: Settings) -> str:

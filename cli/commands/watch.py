@@ -1,11 +1,11 @@
 """`opssage watch`."""
 
 import click
-from rich.console import Console
 
 from cli import progress, report
 from cli.client import Client
 from cli.options import Options, messages, pass_options, print_json, takes, waits
+from cli.output import Output
 
 
 @click.command()
@@ -22,5 +22,5 @@ def watch(context: click.Context, options: Options, incident_id: str, timeout: f
         if options.json:
             print_json(incident)
         else:
-            report.show(incident, client.page_of(incident_id), Console(highlight=False))
+            report.show(incident, client.page_of(incident_id), Output())
     context.exit(report.outcome(incident))

@@ -20,11 +20,7 @@ from opssage.settings.sections import AuthSettings, Settings, WebSettings
 _SHOWN_LENGTH = 60
 _OPEN_TO_OTHERS = (
     "auth.mode: not set, and web.host {host} can be reached from other machines; "
-    "set OPSSAGE_TOKEN to ask for a token, or write auth.mode: open"
-)
-_UNGUARDED = (
-    "auth.token: missing, and auth.mode is token; "
-    "set OPSSAGE_TOKEN to a long random text, for example the output of: openssl rand -hex 32"
+    "write auth.mode: token and make tokens with `opssage token create`, or write auth.mode: open"
 )
 _IGNORED = (
     "auth.mode: open, although auth.token is set; "
@@ -117,7 +113,8 @@ def settle_auth(values: dict[str, Any]) -> list[str]:
     """Give `auth.mode` its meaning where it is null, and return what forbids that.
 
     A token that is set asks for `token`. Without one the API is open, on loopback only: whoever
-    opens it to other machines has to say so in words.
+    opens it to other machines has to say so in words. Mode `token` needs none here: tokens are
+    stored, too.
     """
     auth = values["auth"] = dict(values.get("auth") or {})
     token = auth.get("token")
@@ -126,8 +123,6 @@ def settle_auth(values: dict[str, Any]) -> list[str]:
         if not token and not is_loopback(host):
             return [_OPEN_TO_OTHERS.format(host=host)]
         auth["mode"] = "token" if token else AuthSettings().mode
-    if auth["mode"] == "token" and not token:
-        return [_UNGUARDED]
     if auth["mode"] == "open" and token:
         return [_IGNORED]
     return []

@@ -9,9 +9,19 @@ from store.engine import create
 from store.tables import metadata
 
 
+def _is_ours(name: str | None, *_: object) -> bool:
+    """Tell whether autogenerate should look at it: not at what only one of the databases has."""
+    return not (name or "").startswith(("incident_words_text", "ix_incident_words_text"))
+
+
 def run(connection: Connection) -> None:
     """Run the migrations under a lock; SQLite alters tables by copying them."""
-    context.configure(connection=connection, target_metadata=metadata, render_as_batch=True)
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        render_as_batch=True,
+        include_name=_is_ours,
+    )
     with context.begin_transaction():
         migrate.lock(connection)
         context.run_migrations()

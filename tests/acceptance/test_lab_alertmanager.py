@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 import yaml
 from lab import alertmanager
-from lab.prometheus import RealPrometheus, open_metrics, unpacked
+from lab.prometheus import RealPrometheus, open_metrics
 from running_stack import running_up, until
 
 from cli.replay import load
@@ -15,13 +15,11 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 HISTORY_SECONDS = 4500
 
 
-def test_a_rule_that_fires_ends_as_a_diagnosis_of_the_faulty_service(tmp_path):
+def test_a_rule_that_fires_ends_as_a_diagnosis_of_the_faulty_service(debian, tmp_path):
     """Back-filled fault → rule fires → webhook → a diagnosis that names the service."""
-    packages = ("prometheus", "prometheus-alertmanager", "promtool")
-    root = unpacked(tmp_path, packages, ("prometheus", "promtool", "prometheus-alertmanager"))
     recording = load("auth-cascade")
     capture = recording.at(datetime.now(UTC))
-    prometheus = RealPrometheus(root, tmp_path)
+    prometheus = RealPrometheus(debian, tmp_path)
     prometheus.load(
         open_metrics(
             (
@@ -35,8 +33,8 @@ def test_a_rule_that_fires_ends_as_a_diagnosis_of_the_faulty_service(tmp_path):
     )
     with running_up(tmp_path / "data", PROMETHEUS_URL=prometheus.url) as stack:
         webhook = f"{stack.api.base_url}/api/v1/webhooks/alertmanager"
-        with alertmanager.running(root, tmp_path, webhook) as receiver:
-            prometheus.configure(_rules(recording.document), receiver)
+        with alertmanager.running(debian, tmp_path, webhook) as receiver:
+            prometheus.configure(_rules(recording.document), receiver.url)
             with prometheus:
                 (found,) = until(lambda: stack.api.get("/api/v1/incidents").json()["items"], 60)
                 incident = stack.completed(found["incident_id"])

@@ -13,14 +13,14 @@ import httpx2
 import pytest
 from flask import request as flask_request
 from flask.testing import FlaskClient
-from lab.prometheus import RealPrometheus, ask, open_metrics, unpacked
+from lab.prometheus import RealPrometheus, ask, open_metrics
 
 from cli.replay import Recording, create_app, load, names, serve
 from opssage.incident import Incident, Status
 from opssage.settings import CollectSettings
 from tasks.collect import collect
 from tasks.collect.prometheus import PrometheusSource
-from webapi.payloads import webhook_group
+from webapi.senders.alertmanager import webhook_group
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
@@ -41,22 +41,15 @@ class Pair:
     replay: str
 
 
-@pytest.fixture(scope="module")
-def binaries(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Prometheus and promtool, unpacked."""
-    needed = ("prometheus", "promtool")
-    return unpacked(tmp_path_factory.mktemp("debian"), packages=needed, needed=needed)
-
-
 @pytest.fixture(scope="module", params=names())
 def pair(
-    request: pytest.FixtureRequest, binaries: Path, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, debian: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Pair]:
     """A replay server and a Prometheus, both with the samples of one outage."""
     recording = load(request.param)
     capture = recording.at(NOW)
     folder = tmp_path_factory.mktemp("prometheus")
-    prometheus = RealPrometheus(binaries, folder)
+    prometheus = RealPrometheus(debian, folder)
     since, until = (capture.now - HISTORY_SECONDS) * 1000, capture.now * 1000
     lines = list(open_metrics(capture.series, since, until))
     assert prometheus.load(lines) == len(lines) - 1

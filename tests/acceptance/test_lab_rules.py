@@ -4,7 +4,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from lab.prometheus import unpacked
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
@@ -14,11 +13,9 @@ CASES = ROOT / "tests" / "lab" / "rules_test.yml"
 
 
 @pytest.fixture(scope="module")
-def promtool(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The binary, unpacked."""
-    folder = tmp_path_factory.mktemp("debian")
-    root = unpacked(folder, packages=("prometheus", "promtool"), needed=("promtool",))
-    return root / "usr" / "bin" / "promtool"
+def promtool(debian: Path) -> Path:
+    """The binary."""
+    return debian / "usr" / "bin" / "promtool"
 
 
 def test_prometheus_takes_the_rules(promtool: Path) -> None:

@@ -1,6 +1,7 @@
 """The whole service: a webhook in, a diagnosis out, whatever dies on the way."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -98,15 +99,20 @@ def test_send_wait_prints_the_diagnosis(stack, tmp_path):
 
 
 def test_a_second_run_works_on_the_data_of_the_first(tmp_path):
-    """What was diagnosed is still there, and new alerts go on."""
+    """What was diagnosed is still there, and new alerts go on; only the first tells tokens."""
+    said = tmp_path / "data.log"
     with running_up(tmp_path / "data") as first:
         (incident_id,) = first.post_recorded("01_firing_single")
         first.completed(incident_id)
+    assert re.findall(r"^  (\w+) +ops_\w{73}$", said.read_text(), re.MULTILINE) == [
+        *("admin", "alertmanager")
+    ]
 
     with running_up(tmp_path / "data") as second:
         assert second.incident(incident_id)["status"] == "completed"
         (other,) = second.post_recorded("17_node_alert_instance_label")
         second.completed(other)
+    assert "ops_" not in said.read_text()
 
 
 def test_a_killed_supervisor_leaves_no_process(tmp_path):

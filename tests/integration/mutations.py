@@ -6,6 +6,9 @@ STORE = "tests/integration/test_store.py"
 PIPELINE = "tests/unit/tasks/test_pipeline.py"
 DURABILITY = "tests/integration/test_durability.py"
 PROTOCOL = "tests/integration/test_protocol.py"
+LIFE = "tests/integration/test_life.py"
+FLAPPING = "tests/integration/test_flapping.py"
+EXPIRY = "tests/integration/test_expiry.py"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,16 +99,16 @@ MUTATIONS = (
     return statement.on_conflict_do_update(""",
             ),
         ),
-        test=f"{STORE}::test_an_incident_resolves_with_its_last_alert[sqlite]",
-        says="assert None == (datetime",
+        test=f"{LIFE}::test_an_incident_ends_with_the_last_of_its_alerts[sqlite]",
+        says="assert None == datetime",
     ),
     Mutation(
         name="alerts are not looked up",
         edits=(
             Edit(
                 file="store/known.py",
-                text="rows = connection.execute(_KNOWN_ALERTS, delivered).all()",
-                becomes="rows: list[AlertRow] = []",
+                text=").all()\n    strangers",
+                becomes=").all()[:0]\n    strangers",
             ),
         ),
         test=f"{STORE}::test_a_repeat_changes_nothing_a_reader_sees[sqlite]",
@@ -233,5 +236,66 @@ MUTATIONS = (
         ),
         test=f"{PROTOCOL}::test_an_incident_that_fails_twice_is_told_of_once[sqlite]",
         says="assert [] == ['failed']",
+    ),
+    Mutation(
+        name="a firing alert that its end has overtaken is back",
+        edits=(
+            Edit(
+                file="store/placing.py",
+                text="row.closed_ago < self._settings.late_seconds",
+                becomes="row.closed_ago < 0",
+            ),
+        ),
+        test=f"{LIFE}::test_a_firing_alert_that_its_end_has_overtaken_is_late[sqlite]",
+        says="assert 0 == 1",
+    ),
+    Mutation(
+        name="a later start is the same episode however late",
+        edits=(
+            Edit(
+                file="store/placing.py",
+                text="return row if alert.starts_at > row.starts_at + self._drift else None",
+                becomes="return None",
+            ),
+        ),
+        test=f"{LIFE}::test_a_later_start_is_an_episode_of_its_own[sqlite]",
+        says="assert None == UUID(",
+    ),
+    Mutation(
+        name="an incident that ended long ago by our clock is reopened",
+        edits=(
+            Edit(
+                file="store/targets.py",
+                text="return is_near and (self.closed_ago or 0.0) <= reopen_seconds",
+                becomes="return is_near",
+            ),
+        ),
+        test=f"{LIFE}::test_an_incident_is_reopened_soon_after_its_end[sqlite-1000-70-False]",
+        says="is False",
+    ),
+    Mutation(
+        name="an incident whose alerts expire stays open",
+        edits=(
+            Edit(
+                file="store/expiry.py",
+                text="close(connection, mine,",
+                becomes="close(connection, mine[:0],",
+            ),
+        ),
+        test=f"{EXPIRY}::test_an_alert_that_is_not_sent_any_more_is_over[sqlite]",
+        says="assert None == datetime",
+    ),
+    Mutation(
+        name="an incident that flaps is diagnosed again by itself",
+        edits=(
+            Edit(
+                file="store/claims.py",
+                text="    (incidents.c.flapping, None),\n",
+                becomes="",
+            ),
+        ),
+        test=f"{FLAPPING}::test_an_incident_that_begins_to_flap_while_it_is_diagnosed_rests_then"
+        "[sqlite-False-collect]",
+        says="assert 1 == 0",
     ),
 )

@@ -61,71 +61,12 @@ def test_a_new_alert_of_the_group_joins_the_open_incident(store):
     assert (incident.alert_seq, incident.alert_name) == (2, "Worse")
 
 
-def test_an_alert_with_a_moved_start_is_still_the_same(store):
-    """Alertmanager may move `startsAt` either way while the alert fires."""
-    incident_id = opened(store)
-
-    for moved in (-60, 60, 3600):
-        later = alert(starts_at=NOON + timedelta(seconds=moved))
-        assert opened(store, later, key=OTHER) == incident_id
-
-
 def test_another_group_is_another_incident(store):
     """Receiver and group key tell groups apart."""
     first = opened(store)
 
     assert opened(store, alert("Other"), key=OTHER) != first
     assert opened(store, alert("Third"), receiver="second") != first
-
-
-def test_an_incident_resolves_with_its_last_alert(store):
-    """One resolved alert of two leaves the incident open."""
-    incident_id = opened(store, alert(), alert(pod="b"))
-
-    opened(store, alert(resolved_after=60))
-    assert store.get_incident(incident_id).resolved_at is None
-    opened(store, alert(pod="b", resolved_after=90))
-
-    assert store.get_incident(incident_id).resolved_at == NOON + timedelta(seconds=90)
-
-
-def test_an_alert_that_returns_reopens_its_incident(store):
-    """A resolve that was none, as when Prometheus died, does not split the incident."""
-    incident_id = opened(store)
-    opened(store, alert(resolved_after=60))
-
-    assert opened(store) == incident_id
-
-    assert store.get_incident(incident_id).resolved_at is None
-
-
-def test_a_resolved_group_that_fires_later_is_a_new_incident(store):
-    """A new start after the end is a new episode."""
-    first = opened(store)
-    opened(store, alert(resolved_after=60))
-
-    second = opened(store, alert(starts_at=NOON + timedelta(hours=2)))
-
-    assert second != first
-    assert store.get_incident(second).previous_id == first
-
-
-def test_a_resolve_of_the_unknown_is_kept_without_an_incident(store):
-    """Nothing is opened for what is over already."""
-    receipt = store.create_incident(group(alert(resolved_after=60)))
-
-    assert receipt.incidents == ()
-    assert receipt.accepted == 1
-    assert store.list_incidents() == []
-
-
-def test_an_alert_that_fires_after_its_own_end_opens_an_incident(store):
-    """Deliveries may overtake each other: what fires is not dropped for what was said before."""
-    store.create_incident(group(alert(resolved_after=60)))
-
-    incident_id = opened(store)
-
-    assert [found.status for found in store.list_alerts(incident_id)] == ["firing"]
 
 
 def test_requests_of_different_groups_that_meet_in_one_incident_agree_on_its_end(store, database):
@@ -136,7 +77,7 @@ def test_requests_of_different_groups_that_meet_in_one_incident_agree_on_its_end
 
     with ThreadPoolExecutor(1) as pool:
         with bound.begin() as connection:
-            ingest.record(connection, group(alert(pod="b")), Rules())
+            ingest.record(connection, [group(alert(pod="b"))], Rules())
             waiting = pool.submit(store.create_incident, resolving)
             sleep(0.3)
         waiting.result()

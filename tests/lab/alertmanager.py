@@ -1,65 +1,85 @@
 """A real Alertmanager from Debian's package, on loopback."""
 
+import json
 import os
-import subprocess
-import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+from faults.processes import Process
+from lab.answering import answers
 
 from cli import ports
+from cli.child import Command
 
 # compiled into Debian's binary, which does not start without it
 _TEMPLATES = Path("/usr/share/prometheus/alertmanager")
 
-_CONFIG = """
-route:
-  receiver: opssage
-  group_by: [cluster, namespace]
-  group_wait: 1s
-  group_interval: 10s
-receivers:
-  - name: opssage
-    webhook_configs:
-      - url: {webhook}
-        send_resolved: true
-"""
+# what takes minutes by default takes seconds here; a notification is tried for 10 s at least
+_ROUTE = {
+    "receiver": "opssage",
+    "group_by": ["cluster", "namespace"],
+    "group_wait": "1s",
+    "group_interval": "5s",
+    "repeat_interval": "5s",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alertmanager:
+    """An Alertmanager and where it listens, before and after a restart."""
+
+    url: str
+    process: Process
+
+    def add(self, **labels: str) -> None:
+        """Have an alert fire, as amtool does, for five minutes."""
+        body = json.dumps([{"labels": labels}]).encode()
+        headers = {"Content-Type": "application/json"}
+        asked = urllib.request.Request(f"{self.url}/api/v2/alerts", body, headers)
+        urllib.request.urlopen(asked, timeout=10).close()
 
 
 @contextmanager
-def running(root: Path, folder: Path, webhook: str) -> Iterator[str]:
-    """Run an Alertmanager that sends to `webhook`; yields its URL.
-
-    Skips the test when its templates cannot be put where the binary looks for them.
-    """
+def running(
+    root: Path, folder: Path, webhook: str, http_config: Mapping[str, Any] | None = None
+) -> Iterator[Alertmanager]:
+    """Run an Alertmanager that sends to `webhook`; `templates` have to be in place."""
+    folder.mkdir(exist_ok=True)
     config = folder / "alertmanager.yml"
-    config.write_text(_CONFIG.format(webhook=webhook))
+    receiver = {"url": webhook, "send_resolved": True, "http_config": dict(http_config or {})}
+    receivers = [{"name": "opssage", "webhook_configs": [receiver]}]
+    config.write_text(yaml.safe_dump({"route": _ROUTE, "receivers": receivers}))
     port = ports.free()
-    with _templates(root), (folder / "alertmanager.log").open("wb") as log:
-        process = subprocess.Popen(
-            [
-                root / "usr" / "bin" / "prometheus-alertmanager",
+    process = Process(
+        name="alertmanager",
+        command=Command(
+            argv=(
+                str(root / "usr" / "bin" / "prometheus-alertmanager"),
                 f"--config.file={config}",
                 f"--storage.path={folder / 'alertmanager'}",
                 f"--web.listen-address=127.0.0.1:{port}",
                 "--cluster.listen-address=",
-            ],
-            stdout=log,
-            stderr=log,
-        )
-        try:
-            _await(f"http://127.0.0.1:{port}/-/ready", folder / "alertmanager.log")
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
+            )
+        ),
+        ready=lambda _: answers(f"http://127.0.0.1:{port}/-/ready"),
+        log=folder / "alertmanager.log",
+    )
+    try:
+        process.start()
+        yield Alertmanager(url=f"http://127.0.0.1:{port}", process=process)
+    finally:
+        process.end()
 
 
 @contextmanager
-def _templates(root: Path) -> Iterator[None]:
+def templates(root: Path) -> Iterator[None]:
+    """Have the templates where the binary looks for them; skips where that cannot be."""
     if _TEMPLATES.exists():
         yield
         return
@@ -74,13 +94,3 @@ def _templates(root: Path) -> Iterator[None]:
         _TEMPLATES.unlink()
         if made:
             _TEMPLATES.parent.rmdir()
-
-
-def _await(url: str, log: Path) -> None:
-    for _ in range(300):
-        try:
-            with urllib.request.urlopen(url, timeout=1):
-                return
-        except OSError:
-            time.sleep(0.1)
-    raise TimeoutError(log.read_text()[-2000:])

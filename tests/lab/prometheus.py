@@ -2,8 +2,8 @@
 
 import json
 import shutil
+import signal
 import subprocess
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -13,8 +13,12 @@ from types import TracebackType
 from typing import Any, Self
 
 import pytest
+import yaml
+from faults.processes import Process
+from lab.answering import answers
 
 from cli import ports
+from cli.child import Command
 from cli.replay.series import NAME, Series
 
 
@@ -50,15 +54,29 @@ def open_metrics(series: Iterable[Series], start_ms: int, end_ms: int) -> Iterat
 
 
 class RealPrometheus:
-    """A Prometheus process that holds given samples. Use it as a context manager."""
+    """A Prometheus process, with given samples or without. Use it as a context manager."""
 
     def __init__(self, root: Path, folder: Path) -> None:
         """Take the unpacked binaries and a folder for data."""
         self._bin, self._folder = root / "usr" / "bin", folder
-        self._process: subprocess.Popen[bytes] | None = None
-        self._port = ports.free()
-        self._config = "{}\n"
-        self.url = f"http://127.0.0.1:{self._port}"
+        port = ports.free()
+        self.url = f"http://127.0.0.1:{port}"
+        self.process = Process(
+            name="prometheus",
+            command=Command(
+                argv=(
+                    str(self._bin / "prometheus"),
+                    f"--config.file={folder / 'prometheus.yml'}",
+                    f"--storage.tsdb.path={folder / 'tsdb'}",
+                    "--storage.tsdb.retention.time=100y",
+                    "--rules.alert.resend-delay=1s",  # the first send finds no Alertmanager yet
+                    f"--web.listen-address=127.0.0.1:{port}",
+                )
+            ),
+            ready=lambda _: answers(f"{self.url}/-/ready"),
+            log=folder / "prometheus.log",
+        )
+        (folder / "prometheus.yml").write_text("{}\n")
 
     def load(self, lines: Iterable[str]) -> int:
         """Make storage blocks of OpenMetrics lines; returns how many samples were taken."""
@@ -76,44 +94,27 @@ class RealPrometheus:
         rows = [line.split() for line in done.stdout.splitlines() if line[:2] == "01"]
         return sum(int(row[4]) for row in rows)
 
-    def configure(self, rules: str, alertmanager_url: str) -> None:
-        """Give it alerting rules and where to send what fires, before it is started."""
+    def configure(self, rules: str, receiver_url: str, **http_config: Any) -> None:
+        """Give it alerting rules and where to send what fires; `http_config` says how.
+
+        A running one reads them anew.
+        """
         (self._folder / "rules.yml").write_text(rules)
-        target = alertmanager_url.removeprefix("http://")
-        self._config = (
-            "global: {evaluation_interval: 2s, external_labels: {cluster: lab}}\n"
-            "rule_files: [rules.yml]\n"
-            f"alerting: {{alertmanagers: [{{static_configs: [{{targets: ['{target}']}}]}}]}}\n"
-        )
+        target = receiver_url.removeprefix("http://")
+        alertmanager = {"static_configs": [{"targets": [target]}], **http_config}
+        config = {
+            "global": {"evaluation_interval": "2s", "external_labels": {"cluster": "lab"}},
+            "rule_files": ["rules.yml"],
+            "alerting": {"alertmanagers": [alertmanager]},
+        }
+        (self._folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+        if self.process.is_alive:
+            self.process.signal(signal.SIGHUP)
 
     def __enter__(self) -> Self:
         """Start it and wait until it is ready."""
-        config = self._folder / "prometheus.yml"
-        config.write_text(self._config)
-        with (self._folder / "prometheus.log").open("wb") as log:
-            self._process = subprocess.Popen(
-                [
-                    self._bin / "prometheus",
-                    f"--config.file={config}",
-                    f"--storage.tsdb.path={self._folder / 'tsdb'}",
-                    "--storage.tsdb.retention.time=100y",
-                    "--rules.alert.resend-delay=1s",  # the first send finds no Alertmanager yet
-                    f"--web.listen-address=127.0.0.1:{self._port}",
-                ],
-                stdout=log,
-                stderr=log,
-            )
-        self._wait_until_ready()
+        self.process.start()
         return self
-
-    def _wait_until_ready(self) -> None:
-        for _ in range(300):
-            try:
-                with urllib.request.urlopen(f"{self.url}/-/ready", timeout=1):
-                    return
-            except OSError:
-                time.sleep(0.1)
-        raise TimeoutError((self._folder / "prometheus.log").read_text()[-2000:])
 
     def __exit__(
         self,
@@ -122,9 +123,7 @@ class RealPrometheus:
         trace: TracebackType | None,
     ) -> None:
         """End the process."""
-        if self._process:
-            self._process.terminate()
-            self._process.wait(timeout=30)
+        self.process.end()
 
 
 def ask(url: str, path: str, parameters: dict[str, str]) -> tuple[int, Any]:

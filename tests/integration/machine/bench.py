@@ -36,13 +36,17 @@ class Bench(RuleBasedStateMachine):
         super().__init__()
         world.clear()
         self.world = world
-        self.store = world.store
         self.ledger = Ledger()
         self.seen = world.look()
         self.requests: list[AlertGroup] = []
         self.queue: list[Message] = []
         self.at_work: list[Work] = []
         self.numbers = count(1)
+
+    @property
+    def store(self) -> Store:
+        """The store, as it is configured."""
+        return self.world.store
 
     @invariant()
     def promises_hold(self) -> None:

@@ -63,3 +63,9 @@ class People(Bench):
     def configure(self, attempts: int) -> None:
         """Workers are restarted with another number of attempts."""
         self.ledger.max_attempts = attempts
+
+    @rule(names=st.sampled_from([(), ("B",), ("A", "B")]))
+    def ignore(self, names: tuple[str, ...]) -> None:
+        """Alerts are ignored from now on, or not any more."""
+        self.world.ignore(names)
+        self.quiet = {"Watchdog", *names}

@@ -1,9 +1,10 @@
 """What holds after every step, whatever the steps were."""
 
+from collections import defaultdict
 from collections.abc import Callable
 
 from integration.machine.ledger import Ledger
-from integration.machine.world import Snapshot
+from integration.machine.world import RULES, Snapshot
 
 from opssage.incident import AlertStatus, Stage, Status
 from store import rows
@@ -18,6 +19,7 @@ def alerts_are_kept(ledger: Ledger, _before: Snapshot, now: Snapshot) -> None:
     for told, key in ledger.kept.items():
         row = now.find_alert(key)
         assert row is not None, f"{told} was acknowledged and is lost"
+        assert (row.disposition is None) == (row.incident_id is not None)
         assert row.disposition or now.find_incident(row.incident_id)
 
 
@@ -51,21 +53,28 @@ def numbers_only_rise(_ledger: Ledger, before: Snapshot, now: Snapshot) -> None:
         was, row = before.incidents[incident_id], now.incidents[incident_id]
         assert row.epoch >= was.epoch
         assert row.version >= was.version
+        assert row.flap_count >= was.flap_count
+        assert row.truncated_alerts >= was.truncated_alerts
+        assert row.alert_seq >= max(was.alert_seq, row.urgent_seq)
+        assert row.urgent_seq >= was.urgent_seq
         if any(getattr(was, name) != getattr(row, name) for name in _VISIBLE):
             assert row.version > was.version
 
 
 def what_rests_is_free(_ledger: Ledger, _before: Snapshot, now: Snapshot) -> None:
-    """A terminal incident has no lease; it is due only for alerts that nobody has looked at."""
+    """A terminal incident has no lease; it is due only for alerts that nobody has looked at.
+
+    And not once it flaps.
+    """
     for row in now.incidents.values():
         if row.status in RUNNING:
             continue
         assert row.lease_until is None
         unseen = row.alert_seq > (row.primary_context or {"alert_seq": 0})["alert_seq"]
         if row.status == Status.COMPLETED and row.last_error is None:
-            assert (row.next_attempt_at is not None) == unseen
+            assert (row.next_attempt_at is not None) == (unseen and not row.flapping)
         else:
-            assert row.next_attempt_at is None or unseen
+            assert row.next_attempt_at is None or (unseen and not row.flapping)
 
 
 def what_runs_is_not_stuck(ledger: Ledger, _before: Snapshot, now: Snapshot) -> None:
@@ -78,12 +87,29 @@ def what_runs_is_not_stuck(ledger: Ledger, _before: Snapshot, now: Snapshot) -> 
 
 
 def it_is_over_when_no_alert_fires(_ledger: Ledger, _before: Snapshot, now: Snapshot) -> None:
-    """`resolved_at` is there exactly when every alert of the incident has resolved."""
-    firing = [row for row in now.alerts.values() if row.status == AlertStatus.FIRING]
-    open_ids = {row.incident_id for row in firing}
+    """`resolved_at` is the last end of its alerts, and is there exactly when all have ended."""
+    ends = defaultdict(list)
+    for row in now.alerts.values():
+        assert (row.status == AlertStatus.FIRING) == (row.ends_at is None)
+        assert (row.closed_at is None) == (row.ends_at is None) == (row.end_reason is None)
+        ends[row.incident_id].append(row.ends_at)
     for incident_id, row in now.incidents.items():
-        assert (row.resolved_at is None) == (incident_id in open_ids)
-    assert len({(row.sender, row.fingerprint) for row in firing}) == len(firing)
+        mine = ends[incident_id]
+        assert row.resolved_at == (None if None in mine else max(mine))
+        assert (row.closed_at is None) == (row.resolved_at is None)
+
+
+def an_alert_fires_once(_ledger: Ledger, _before: Snapshot, now: Snapshot) -> None:
+    """Whatever its start: of a sender and a fingerprint one row fires at most."""
+    firing = [key[:2] for key, row in now.alerts.items() if row.status == AlertStatus.FIRING]
+    assert len(set(firing)) == len(firing)
+
+
+def what_flaps_is_marked(_ledger: Ledger, _before: Snapshot, now: Snapshot) -> None:
+    """Once, when it has been reopened that often."""
+    for incident_id, row in now.incidents.items():
+        assert row.flapping == (row.flap_count >= RULES.ingest.flap_max)
+        assert now.events[incident_id, "flapping"] == row.flapping
 
 
 def the_team_is_told_once(ledger: Ledger, _before: Snapshot, now: Snapshot) -> None:
@@ -105,5 +131,7 @@ PROMISES: tuple[Callable[[Ledger, Snapshot, Snapshot], None], ...] = (
     what_rests_is_free,
     what_runs_is_not_stuck,
     it_is_over_when_no_alert_fires,
+    an_alert_fires_once,
+    what_flaps_is_marked,
     the_team_is_told_once,
 )

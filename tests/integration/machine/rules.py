@@ -7,7 +7,7 @@ from hypothesis.stateful import initialize
 from integration.machine.bench import LEASE, NEVER, VERBS
 from integration.machine.dispatchers import Dispatchers
 from integration.machine.people import People
-from integration.machine.senders import REQUESTS, Senders
+from integration.machine.senders import LIVES, REQUESTS, Life, Senders
 from integration.machine.workers import Workers
 
 from opssage.incident import AlertGroup, Stage, Status
@@ -16,12 +16,18 @@ from opssage.incident import AlertGroup, Stage, Status
 class StoreMachine(Senders, Dispatchers, Workers, People):
     """All of them, on one store."""
 
-    @initialize(first=st.lists(REQUESTS, min_size=1, max_size=3), stages=st.sampled_from([0, 1, 3]))
-    def begin(self, first: list[AlertGroup], stages: int) -> None:
+    @initialize(
+        first=st.lists(REQUESTS, min_size=1, max_size=3),
+        lives=st.lists(LIVES, max_size=2),
+        stages=st.sampled_from([0, 1, 3]),
+    )
+    def begin(self, first: list[AlertGroup], lives: list[Life], stages: int) -> None:
         """There is something to work on, or a history."""
         for request in first:
             self.send(request)
             self.promises_hold()
+        for life in lives:
+            self.tell_of_one(life)
         for _ in self._ready if stages else ():
             self.work_well(0, "w1", stages)
             self.promises_hold()
@@ -42,7 +48,7 @@ class StoreMachine(Senders, Dispatchers, Workers, People):
         """Have one round of a dispatcher and a worker that meet no fault."""
         for column in ("lease_until", "next_attempt_at", "enqueued_at"):
             self.world.let_pass(column, NEVER)
-        self.store.give_up_exhausted(self.ledger.max_attempts)
+        given_up = self.store.give_up_exhausted(self.ledger.max_attempts)
         self.store.start_revisions(100)
         due = self.store.take_due(100, resend_seconds=LEASE)
         for item in due:
@@ -56,4 +62,4 @@ class StoreMachine(Senders, Dispatchers, Workers, People):
                     max_attempts=self.ledger.max_attempts,
                 )
                 VERBS[stage](self.store, item.incident_id, claim.epoch, self._document(claim))
-        return len(due)
+        return given_up + len(due)

@@ -1,25 +1,29 @@
 """The database under the machine: what is in it, and time that passes when told to."""
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, delete, event, select, update
+from sqlalchemy import Row, select, update
+from steps import empty, let_pass, without_disk
 
-from opssage.settings import DatabaseSettings, IngestSettings
+from opssage.settings import DatabaseSettings, IgnoredAlerts, IngestSettings
 from store import Rules, Store, engine, tables
 from store.columns import database_now
 
 AlertKey = tuple[str, str, datetime]
 """Sender, fingerprint and start."""
 
-RULES = Rules(ingest=IngestSettings(backlog_max=3), notify=("team",))
-_HASTE = {"sqlite": "PRAGMA synchronous=OFF", "postgresql": "SET synchronous_commit=off"}
+RULES = Rules(ingest=IngestSettings(backlog_max=3, flap_max=2), notify=("team",))
+_DATED = {
+    tables.incidents: ("created_at", "closed_at"),
+    tables.alerts: ("last_seen_at", "stale_at", "closed_at"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +36,7 @@ class Snapshot:
     archived_alerts: Mapping[AlertKey, Row[Any]]
     events: Counter[tuple[UUID, str]]  #: archived ones too
     effects: Counter[tuple[UUID, int, str, str]]
+    looked_at: datetime = field(compare=False)
 
     @property
     def owners(self) -> set[UUID]:
@@ -49,6 +54,11 @@ class Snapshot:
         """Return an alert's row, archived or not."""
         return self.alerts.get(key) or self.archived_alerts.get(key)
 
+    def deliveries(self, key: AlertKey) -> int:
+        """Return how often an alert came, archived deliveries too."""
+        rows = (self.alerts.get(key), self.archived_alerts.get(key))
+        return sum(row.deliveries for row in rows if row)
+
 
 class World:
     """A store, and what only a test may do to its rows."""
@@ -56,22 +66,15 @@ class World:
     def __init__(self, settings: DatabaseSettings) -> None:
         """Take a migrated database; `clear` makes it another world."""
         self._engine = engine.create(settings, Path())
-        event.listen(self._engine, "connect", self._hurry)
+        without_disk(self._engine)
         self._markers = count()
         self.store = Store(self._engine, RULES)
 
-    def _hurry(self, connection: Any, _record: object) -> None:
-        """Do without the disk: no machine is switched off in these tests."""
-        cursor = connection.cursor()
-        cursor.execute(_HASTE[self._engine.dialect.name])
-        cursor.close()
-
     def clear(self) -> None:
-        """Begin anew, with a broker that holds nothing."""
+        """Begin anew, with a broker that holds nothing and no alert that is ignored."""
+        self.ignore(())
         with self._engine.begin() as connection:
-            for table in reversed(tables.metadata.sorted_tables):
-                if table is not tables.broker_epoch:
-                    connection.execute(delete(table))
+            empty(connection)
         self.lose_broker()
 
     def close(self) -> None:
@@ -91,6 +94,17 @@ class World:
         with self._engine.begin() as connection:
             connection.execute(statement.values({column: database_now(-seconds)}))
 
+    def let_all_pass(self, seconds: float) -> None:
+        """Move everything that tells how old an episode is so far into the past."""
+        with self._engine.begin() as connection:
+            let_pass(connection, seconds, _DATED)
+
+    def ignore(self, names: Collection[str]) -> None:
+        """Have alerts with these names open no incident from now on."""
+        ignored = (IgnoredAlerts(labels=(("alertname", "|".join(names)),)),) if names else ()
+        rules = replace(RULES, ingest=replace(RULES.ingest, ignore=ignored))
+        self.store = Store(self._engine, rules)
+
     def look(self) -> Snapshot:
         """Read everything."""
         with self._engine.connect() as connection:
@@ -98,6 +112,7 @@ class World:
                 table.name: connection.execute(select(table)).all()
                 for table in tables.metadata.sorted_tables
             }
+            looked_at = connection.scalar(select(database_now()))
         return Snapshot(
             incidents={row.incident_id: row for row in rows["incidents"]},
             archive={row.incident_id: row for row in rows["incidents_archive"]},
@@ -110,6 +125,7 @@ class World:
             effects=Counter(
                 (row.incident_id, row.revision, row.event, row.target) for row in rows["effects"]
             ),
+            looked_at=looked_at,
         )
 
 

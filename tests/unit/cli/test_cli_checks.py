@@ -4,6 +4,7 @@ import pytest
 
 from cli import checks
 from cli.findings import Level
+from opssage.access import Actor, Scope
 from opssage.settings import (
     AuthSettings,
     BrokerSettings,
@@ -89,6 +90,31 @@ def test_doctor_warns_about_an_open_door(host, mode, level):
     auth = AuthSettings(mode=mode, token="sesame")
 
     assert found("auth", web=WebSettings(host=host), auth=auth).level is level
+
+
+@pytest.mark.parametrize(("expires_seconds", "level"), [(None, Level.OK), (-60.0, Level.FAIL)])
+def test_doctor_knows_when_nobody_gets_in(store, tmp_path, expires_seconds, level):
+    """Mode `token` with no token in force is a locked door."""
+    ada = Actor(name="ada")
+    store.create_token("a", [Scope.READ], by=ada, expires_seconds=expires_seconds)
+    revoked = store.create_token("b", [Scope.READ], by=ada)
+    store.revoke_token(revoked.token_id, by=ada)
+
+    finding = found(
+        "tokens",
+        database=DatabaseSettings(url=f"sqlite:///{tmp_path}/opssage.db"),
+        auth=AuthSettings(mode="token"),
+    )
+
+    assert finding.level is level
+
+
+@pytest.mark.parametrize("auth", [AuthSettings(mode="open"), AuthSettings(mode="token", token="x")])
+def test_doctor_does_not_count_tokens_that_nobody_needs(auth):
+    """There is a way in."""
+    settings = Settings(folder=Path(), auth=auth)
+
+    assert list(checks.run(settings, {"tokens"})) == []
 
 
 def test_doctor_says_how_to_mend_a_broker_that_does_not_answer():

@@ -8,6 +8,7 @@ import sys
 from contextlib import closing
 
 import pytest
+from factories import alert, group
 from past import LONG_AGO, alone, over
 
 from cli import backups, history
@@ -177,7 +178,25 @@ def test_prune_has_nothing_to_ask_without_history(database, store):
 
     result = database("prune", "--older-than", "1d", "--json")
 
-    assert (result.exit_code, json.loads(result.stdout)) == (0, {"due": 0, "deleted": 0})
+    told = {"due": 0, "deleted": 0, "alerts_due": 0, "alerts_deleted": 0}
+    assert (result.exit_code, json.loads(result.stdout)) == (0, told)
+
+
+def test_prune_deletes_alerts_that_belong_to_no_incident(database, store, tmp_path):
+    """When they were last sent so long ago; it says how many."""
+    for name in ("A", "B"):
+        store.create_incident(group(alert(name, resolved_after=60), key=name))
+    with closing(sqlite3.connect(tmp_path / "opssage.db")) as connection:
+        when = LONG_AGO.strftime("%Y-%m-%d %H:%M:%S.%f")
+        old = alert("A").fingerprint
+        connection.execute("UPDATE alerts SET last_seen_at = ? WHERE fingerprint = ?", (when, old))
+        connection.commit()
+
+    result = database("prune", "--older-than", "365d", input="y\n")
+
+    assert "Delete 1 alert without an incident for good?" in result.stderr
+    assert result.stdout == "deleted 1 alert without an incident\n"
+    assert [each.alert.name for each in store.list_strays()] == ["B"]
 
 
 def test_backup_copies_a_database_in_use(database, store, tmp_path):

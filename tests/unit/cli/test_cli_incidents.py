@@ -4,11 +4,22 @@ from datetime import UTC, datetime
 
 import pytest
 from rich.console import Console
+from werkzeug import Response
 
 from cli import running
 from cli.commands.incidents import show
 
 ID = "019a0000-0000-7000-8000-000000000001"
+
+
+@pytest.fixture(autouse=True)
+def alerts(httpserver):
+    """Serve a list of the incident's alerts, which has none until a test fills it."""
+    found = {"items": [], "next_cursor": None}
+    httpserver.expect_request(f"/api/v1/incidents/{ID}/alerts").respond_with_handler(
+        lambda _: Response(json.dumps(found))
+    )
+    return found
 
 
 def test_incidents_asks_for_the_chosen_statuses(opssage, httpserver, incident):
@@ -27,6 +38,48 @@ def test_incidents_asks_for_the_chosen_statuses(opssage, httpserver, incident):
         *(ID, "completed", "critical"),
         *("PodCrashLooping", "shop", "checkout"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "query"),
+    [
+        (("--q", "out of memory"), "q=out+of+memory"),
+        (("--open",), "open=true"),
+        (("--resolved",), "open=false"),
+        (("--unacked",), "acked=false"),
+        (("--sort", "last-changed"), "sort=-updated_at"),
+        (("--sort", "newest", "--sender", "a"), "sender=a"),
+        (("--archived",), "archived=true"),
+        (("--updated-since", "2026-11-23T03:00:00Z"), "updated_since=2026-11-23T03%3A00%3A00Z"),
+    ],
+)
+def test_incidents_asks_for_what_the_options_say(opssage, httpserver, words, query):
+    """One option, one parameter; what is not asked for is not said."""
+    httpserver.expect_request(
+        "/api/v1/incidents", query_string=f"{query}&limit=50"
+    ).respond_with_json({"items": [], "next_cursor": None})
+
+    result = opssage("incidents", *words, "--url", httpserver.url_for(""))
+
+    assert result.exit_code == 0, result.output
+
+
+def test_incidents_fills_its_limit_from_short_pages(opssage, httpserver, incident):
+    """A search may lead on before it has found enough."""
+    for cursor, items, following in (
+        ("", [incident()], "a"),
+        ("&cursor=a", [], "b"),
+        ("&cursor=b", [incident()], "c"),
+    ):
+        left = 2 if not cursor else 1
+        httpserver.expect_ordered_request(
+            "/api/v1/incidents", query_string=f"q=x{cursor}&limit={left}"
+        ).respond_with_json({"items": items, "next_cursor": following})
+
+    result = opssage("incidents", "--q", "x", "--limit", "2", "--url", httpserver.url_for(""))
+
+    assert len(result.stdout.splitlines()) == 2, result.output
+    assert "there are more" in result.stderr
 
 
 def test_incidents_as_json_is_the_list(opssage, httpserver, incident):
@@ -79,15 +132,15 @@ def test_incidents_tell_why_one_was_given_up(incident):
 
 
 @pytest.mark.parametrize(("cursor", "hinted"), [("older", True), (None, False)])
-def test_incidents_hints_at_older_ones(opssage, httpserver, incident, cursor, hinted):
+def test_incidents_hints_at_further_ones(opssage, httpserver, incident, cursor, hinted):
     """A list that was cut says so, on stderr."""
     httpserver.expect_request("/api/v1/incidents").respond_with_json(
         {"items": [incident()], "next_cursor": cursor}
     )
 
-    result = opssage("incidents", "--url", httpserver.url_for(""))
+    result = opssage("incidents", "--limit", "1", "--url", httpserver.url_for(""))
 
-    assert ("there are older ones: --all" in result.stderr) is hinted
+    assert ("there are more: --all" in result.stderr) is hinted
 
 
 def test_show_prints_the_diagnosis_for_a_person(opssage, httpserver, incident):
@@ -125,6 +178,48 @@ def test_show_tells_an_archived_incident(opssage, httpserver, incident):
         "  Status      completed · resolved 2026-11-23 04:00:00Z · opened 2026-11-23 03:00:00Z"
         " · archived 2026-12-23 04:00:00Z\n"
     ) in said
+
+
+@pytest.mark.parametrize(
+    ("cursor", "line"),
+    [
+        (None, "  Alerts      2 firing, 1 resolved"),
+        ("a", "  Alerts      2 firing, 1 resolved, and more"),
+    ],
+)
+def test_show_counts_the_alerts(opssage, httpserver, incident, alerts, cursor, line):
+    """Up to a page of them."""
+    alerts["items"] = [{"status": status} for status in ("resolved", "firing", "firing")]
+    alerts["next_cursor"] = cursor
+    httpserver.expect_request(f"/api/v1/incidents/{ID}").respond_with_json(incident())
+
+    said = opssage("show", ID, "--url", httpserver.url_for("")).stdout
+
+    assert said.splitlines()[2] == line
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        (
+            {"acked_at": "2026-11-23T03:10:00Z", "acked_by": "ada"},
+            "  Acked       by ada · 2026-11-23 03:10:00Z",
+        ),
+        ({"flap_count": 2, "flapping": False}, "  Reopened    2×"),
+        (
+            {"flap_count": 6, "flapping": True},
+            "  Reopened    6×: flapping, and not diagnosed again by itself",
+        ),
+        ({"truncated_alerts": 5}, "  Partial     its sender left out up to 5 alerts"),
+    ],
+)
+def test_show_tells_what_bears_on_a_diagnosis(opssage, httpserver, incident, changes, line):
+    """Who looks after it, whether it comes back, and whether all of it is known."""
+    httpserver.expect_request(f"/api/v1/incidents/{ID}").respond_with_json(incident(**changes))
+
+    said = opssage("show", ID, "--url", httpserver.url_for("")).stdout
+
+    assert said.splitlines()[2] == line
 
 
 def test_show_orders_the_spread_by_distance_from_the_root(opssage, httpserver, incident):

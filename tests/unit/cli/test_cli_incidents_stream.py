@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from werkzeug import Response
 
 from cli.client import Client
@@ -103,19 +104,67 @@ def test_a_json_document_does_not_stream(opssage):
     assert "jsonl" in result.stderr
 
 
-def test_a_reader_that_has_enough_ends_the_list(httpserver, tmp_path):
-    """`opssage incidents --all | head` says nothing of a broken pipe."""
-    pages(httpserver, 100_000)
-    words = ("incidents", "--all", "--format", "jsonl", "--url", httpserver.url_for(""))
-    code = "from cli.main import main; main()"
+def test_a_query_that_is_refused_writes_no_heading(opssage, httpserver):
+    """A file of headings alone would pass for an empty answer; the option at fault is named."""
+    problem = {
+        "title": "Unprocessable Entity",
+        "status": 422,
+        "detail": "",
+        "errors": {"query": {"created_after": ["Not a valid datetime."]}},
+    }
+    httpserver.expect_request("/api/v1/incidents").respond_with_json(problem, 422)
 
+    for words in (("--all",), ()):
+        result = opssage(
+            *("incidents", *words, "--format", "csv", "--created-after", "soon"),
+            *("--url", httpserver.url_for("")),
+        )
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "--created-after: Not a valid datetime." in result.stderr
+
+
+def test_an_empty_list_as_csv_is_its_heading(opssage, httpserver):
+    """Nothing found is an answer."""
+    pages(httpserver, 0)
+
+    result = opssage("incidents", "--all", "--format", "csv", "--url", httpserver.url_for(""))
+
+    assert result.stdout.startswith("incident_id,")
+    assert len(result.stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_a_reader_that_has_enough_ends_the_list(httpserver, tmp_path, form):
+    """`opssage incidents --all | head` ends as any command before `head`: 141, without a word."""
+    pages(httpserver, 100_000)
+    words = ("incidents", "--all", "--format", form, "--url", httpserver.url_for(""))
+
+    assert cut_off(words, tmp_path) == (141, b"")
+
+
+def test_a_reader_that_has_enough_ends_a_diagnosis(httpserver, tmp_path, incident):
+    """What people read is cut off in the same way."""
+    many = [{"evidence_id": f"E{number}", "statement": "x" * 999} for number in range(200)]
+    httpserver.expect_request(f"/api/v1/incidents/{ID}").respond_with_json(
+        incident(report={"supporting_evidence": many})
+    )
+    httpserver.expect_request(f"/api/v1/incidents/{ID}/alerts").respond_with_json(
+        {"items": [], "next_cursor": None}
+    )
+
+    assert cut_off(("show", ID, "--url", httpserver.url_for("")), tmp_path) == (141, b"")
+
+
+def cut_off(words, folder):
+    """Run `opssage` until its first line has been read; returns its code and what it said."""
     with subprocess.Popen(
-        [sys.executable, "-c", code, *words, "--token", "x"],
-        cwd=tmp_path,
+        [sys.executable, "-c", "from cli.main import main; main()", *words, "--token", "x"],
+        cwd=folder,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-    ) as listing:
-        assert listing.stdout.readline() == b'{"incident_id":"0"}\n'
-        listing.stdout.close()
-        assert listing.stderr.read() == b""
+    ) as running:
+        assert running.stdout.readline()
+        running.stdout.close()
+        said = running.stderr.read()
+        return running.wait(), said

@@ -1,14 +1,25 @@
 import json
+import time
 
 import pytest
+from werkzeug import Response
+
+from opssage.settings import load
+from webapi.senders.grafana import check_signature
 
 ID = "019a0000-0000-7000-8000-000000000001"
 WEBHOOK = {"version": "4", "alerts": [{"labels": {"alertname": "A"}}]}
+ENDED = {"alerts": [{"status": "resolved", "labels": {"alertname": "A"}}]}
 PLAIN = {"alert_name": "A"}
+RECORDED = {
+    "path": "/s/200/bearer",
+    "headers": {"User-Agent": "Alertmanager/0.28.1", "Authorization": "Bearer sesame"},
+    "body": WEBHOOK,
+}
 
 
 def receipt(**changes):
-    incident = {"incident_id": ID, "status": "pending", "url": f"/api/v1/incidents/{ID}"}
+    incident = {"incident_id": ID, "status": "pending", "change": "opened", "url": "/"}
     return {
         "incidents": [incident],
         "accepted": 1,
@@ -32,11 +43,20 @@ def send(opssage, httpserver, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("document", "door"), [(WEBHOOK, "webhooks/alertmanager"), (PLAIN, "alerts")]
+    ("document", "door"),
+    [
+        (WEBHOOK, "v1/webhooks/alertmanager"),
+        ({"alerts": []}, "v1/webhooks/alertmanager"),
+        ({**WEBHOOK, "version": "1"}, "v1/webhooks/grafana"),
+        ({**WEBHOOK, "orgId": 1}, "v1/webhooks/grafana"),
+        (PLAIN, "v1/alerts"),
+        (RECORDED, "v1/webhooks/alertmanager"),
+    ],
 )
 def test_send_picks_the_door_by_the_shape_of_the_file(send, httpserver, document, door):
-    """A body with `alerts` is a webhook, any other object a plain alert."""
-    httpserver.expect_request(f"/api/v1/{door}", method="POST", json=document).respond_with_json(
+    """A body with `alerts` is a webhook, a list Prometheus's, any other object a plain alert."""
+    sent = document.get("body", document)
+    httpserver.expect_request(f"/api/{door}", method="POST", json=sent).respond_with_json(
         receipt(), 202
     )
 
@@ -44,6 +64,64 @@ def test_send_picks_the_door_by_the_shape_of_the_file(send, httpserver, document
 
     assert result.exit_code == 0, result.output
     assert result.stdout == f"{ID}\tpending\t{httpserver.url_for(f'/api/v1/incidents/{ID}')}\n"
+
+
+def test_send_as_overrides_the_shape(send, httpserver):
+    """--as names the door; the body stays as it is, byte by byte."""
+    httpserver.expect_request(
+        "/api/v1/webhooks/grafana", data=b'{"alerts" : [ ]}'
+    ).respond_with_json(receipt(), 202)
+
+    assert send('{"alerts" : [ ]}', "--as", "grafana").exit_code == 0
+
+
+def test_send_says_that_a_list_of_alerts_gets_no_receipt(send, httpserver):
+    """Alertmanager's own API answers nothing; where to look is told."""
+    httpserver.expect_request("/api/v2/alerts", json=WEBHOOK["alerts"]).respond_with_data(b"", 200)
+
+    result = send(WEBHOOK["alerts"])
+
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "/api/v2/alerts gives no receipt: `opssage incidents`" in result.stderr
+
+
+def test_send_does_not_wait_without_a_receipt(send):
+    """Nothing is sent: it could not be told what to wait for."""
+    result = send(WEBHOOK["alerts"], "--wait")
+
+    assert result.exit_code == 2
+    assert "/api/v2/alerts does not tell which incidents to --wait for" in result.stderr
+
+
+def test_send_of_a_recording_replays_no_header(send, httpserver):
+    """Only the body counts: the headers may hold somebody's token."""
+    asked = []
+    httpserver.expect_request("/api/v1/webhooks/alertmanager").respond_with_handler(
+        lambda request: asked.append(request.headers) or Response(json.dumps(receipt()), 202)
+    )
+
+    send({**RECORDED, "body": json.dumps(WEBHOOK)})
+
+    (headers,) = asked
+    assert "Authorization" not in headers
+    assert headers["Content-Type"] == "application/json"
+    assert "Alertmanager" not in headers["User-Agent"]
+
+
+def test_send_replays_files_in_order(opssage, httpserver, tmp_path):
+    """One after the other, each with its receipt."""
+    files = []
+    for number in range(3):
+        files.append(tmp_path / f"{number}.json")
+        files[-1].write_text(json.dumps({"alert_name": str(number)}))
+        httpserver.expect_ordered_request(
+            "/api/v1/alerts", json={"alert_name": str(number)}
+        ).respond_with_json(receipt(accepted=number), 202)
+
+    result = opssage("send", *files, "--json", "--url", httpserver.url_for(""))
+
+    assert result.exit_code == 0, result.output
+    assert [each["accepted"] for each in json.loads(result.stdout)] == [0, 1, 2]
 
 
 def test_send_reads_stdin(opssage, httpserver):
@@ -95,13 +173,13 @@ def test_send_wait_tells_an_inconclusive_diagnosis_by_its_code(send, httpserver,
 
 def test_send_wait_tells_only_steps_that_happen_meanwhile(send, httpserver, incident):
     """Alerts that join a running incident find some of its steps done."""
-    collected = {"incident_id": ID, "status": "context_collected"}
+    collected = {"incident_id": ID, "status": "context_collected", "change": "repeated"}
     httpserver.expect_request("/api/v1/alerts").respond_with_json(
         receipt(incidents=[collected]), 202
     )
     httpserver.expect_request(f"/api/v1/incidents/{ID}").respond_with_json(incident())
 
-    said = send(PLAIN, "--wait").stderr.splitlines()
+    _, *said = send(PLAIN, "--wait").stderr.splitlines()
 
     assert [line.split("  ")[0] for line in said] == [
         "evidence collected",
@@ -112,7 +190,7 @@ def test_send_wait_tells_only_steps_that_happen_meanwhile(send, httpserver, inci
 
 def test_send_wait_marks_a_diagnosis_made_before_the_alerts_came(send, httpserver, incident):
     """An old verdict does not pass for one of these alerts; the way to a fresh one is told."""
-    over = {"incident_id": ID, "status": "completed"}
+    over = {"incident_id": ID, "status": "completed", "change": "joined"}
     httpserver.expect_request("/api/v1/alerts").respond_with_json(receipt(incidents=[over]), 202)
     window = {"end": "2026-11-23T03:02:00.000000Z"}
     httpserver.expect_request(f"/api/v1/incidents/{ID}").respond_with_json(
@@ -122,7 +200,8 @@ def test_send_wait_marks_a_diagnosis_made_before_the_alerts_came(send, httpserve
     result = send(PLAIN, "--wait")
 
     assert result.stderr == (
-        f"joined incident {ID}, which was diagnosed before these alerts came; "
+        f"joined incident {ID}, which was diagnosed before these alerts came; alerts that it did "
+        "not have are looked into after diagnose.cooldown_seconds, "
         f"`opssage retry {ID}` diagnoses it anew at once\n"
     )
     assert result.stdout.splitlines()[1] == (
@@ -130,15 +209,53 @@ def test_send_wait_marks_a_diagnosis_made_before_the_alerts_came(send, httpserve
     )
 
 
-def test_send_tells_that_the_incident_was_given_up(send, httpserver):
-    """A failed incident takes the alerts, and can be run on without waiting."""
-    over = {"incident_id": ID, "status": "failed"}
-    httpserver.expect_request("/api/v1/alerts").respond_with_json(receipt(incidents=[over]), 202)
+@pytest.mark.parametrize(
+    ("change", "status", "said"),
+    [
+        ("opened", "pending", ""),
+        ("joined", "pending", f"joined incident {ID}\n"),
+        ("joined", "failed", f"`opssage retry {ID}` runs it on at once\n"),
+        ("joined", "completed", f"joined incident {ID}, which was diagnosed before"),
+        ("reopened", "completed", f"reopened incident {ID}, which was diagnosed before"),
+        ("resolved", "completed", f"incident {ID} is resolved\n"),
+        ("ended", "completed", f"noted in incident {ID}, of which other alerts fire\n"),
+        ("repeated", "completed", f"counted as a repeat in incident {ID}: nothing new in it\n"),
+    ],
+)
+def test_send_tells_what_the_alerts_mean(send, httpserver, change, status, said):
+    """A retry is advised only where there is something new to look at."""
+    touched = {"incident_id": ID, "status": status, "change": change}
+    httpserver.expect_request("/api/v1/alerts").respond_with_json(receipt(incidents=[touched]), 202)
 
-    said = send(PLAIN).stderr
+    result = send(PLAIN)
 
-    assert "was given up before these alerts came" in said
-    assert f"`opssage retry {ID}` runs it on at once" in said
+    assert result.exit_code == 0
+    assert said in result.stderr
+    advised = change in {"joined", "reopened"} and status != "pending"
+    assert ("opssage retry" in result.stderr) == advised
+
+
+@pytest.mark.parametrize(
+    ("document", "ignored", "said"),
+    [
+        (WEBHOOK, 1, "1 alert kept without an incident, by ingest.ignore"),
+        (WEBHOOK, 2, "`opssage alerts` lists them"),
+        (ENDED, 0, "over when first heard of: kept, and no incident was opened"),
+        (WEBHOOK, 0, "taken, and no incident was opened"),
+        ({**PLAIN, "status": "resolved"}, 0, "over when first heard of"),
+    ],
+)
+def test_send_says_why_no_incident_was_opened(send, httpserver, document, ignored, said):
+    """Ignored, or over already: kept all the same."""
+    for door in ("webhooks/alertmanager", "alerts"):
+        httpserver.expect_request(f"/api/v1/{door}").respond_with_json(
+            receipt(incidents=[], ignored=ignored), 202
+        )
+
+    result = send(document)
+
+    assert result.exit_code == 0
+    assert said in result.stderr
 
 
 def test_send_wait_gives_up_after_the_timeout(send, httpserver, incident):
@@ -219,10 +336,31 @@ def test_send_tells_the_fields_of_a_problem(send, httpserver):
     ]
 
 
-@pytest.mark.parametrize(("text", "why"), [("{", "is not JSON"), ("[]", "is not an alert")])
+@pytest.mark.parametrize(("text", "why"), [("{", "is not JSON"), ("7", "is not an alert")])
 def test_send_refuses_what_is_no_alert(send, text, why):
     """A file of another kind is a wrong use."""
     result = send(text)
 
     assert result.exit_code == 2
     assert why in result.stderr
+
+
+@pytest.mark.parametrize("header", ["X-Signed-At", None])
+def test_send_signs_as_grafana_does(send, httpserver, tmp_path, header):
+    """What the door checks fits, with and without the time."""
+    named = f", timestamp_header: {header}" if header else ""
+    (tmp_path / "config.yaml").write_text(
+        f"ingest: {{grafana: {{secret: sesame-sesame{named}}}}}\n"
+    )
+    settings = load(tmp_path / "config.yaml").ingest.grafana
+    asked = []
+    httpserver.expect_request("/api/v1/webhooks/grafana").respond_with_handler(
+        lambda request: asked.append(request) or Response(json.dumps(receipt()), 202)
+    )
+
+    result = send({**WEBHOOK, "version": "1"})
+
+    (request,) = asked
+    assert result.exit_code == 0, result.output
+    check_signature(request.data, request.headers.get, settings, time.time())
+    assert (header in request.headers) is bool(header)

@@ -13,7 +13,7 @@ from opssage.settings import CollectSettings
 from tasks.collect import collect
 from tasks.collect.loki import LokiSource
 from tasks.collect.prometheus import PrometheusSource
-from webapi.payloads import webhook_group
+from webapi.senders.alertmanager import webhook_group
 
 SEEN = {
     "crashloop": {"restarts", "waiting_reason", "terminated_reason", "replicas_unavailable"},

@@ -1,11 +1,14 @@
 """The door over a real store, with a publisher that only counts."""
 
+from collections.abc import Callable
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from opssage.access import Actor, Scope
 from opssage.settings import load
-from store import Store
+from store import NewToken, Store
 from webapi.app import create_app
 
 
@@ -35,3 +38,27 @@ def app(store: Store, nudges: Nudges) -> Flask:
 def client(app: Flask) -> FlaskClient:
     """A client of the app."""
     return app.test_client()
+
+
+@pytest.fixture
+def guarded_app(store: Store, nudges: Nudges) -> Flask:
+    """The app in mode `token`, with one token in its configuration."""
+    settings = load(environ={"OPSSAGE_AUTH_MODE": "token", "OPSSAGE_TOKEN": "s3cret"})
+    return create_app(settings, store, nudges, {"database": store.ping})
+
+
+@pytest.fixture
+def guarded(guarded_app: Flask) -> FlaskClient:
+    """A client of that app, without a token."""
+    return guarded_app.test_client()
+
+
+@pytest.fixture
+def make_token(store: Store) -> Callable[..., NewToken]:
+    """Makes tokens: `make_token("read")`."""
+
+    def make(*scopes: str, name: str = "somebody", seconds: float | None = None) -> NewToken:
+        chosen = map(Scope, scopes)
+        return store.create_token(name, chosen, by=Actor(name="test"), expires_seconds=seconds)
+
+    return make

@@ -79,7 +79,19 @@ def test_a_running_incident_says_when_to_poll_again(client, store, incident_id):
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", ""), ("DELETE", ""), ("POST", "/retry")],
+    [
+        ("GET", ""),
+        ("DELETE", ""),
+        ("POST", "/retry"),
+        ("PUT", "/ack"),
+        ("DELETE", "/ack"),
+        ("GET", "/feedback"),
+        ("GET", "/alerts"),
+        ("GET", "/timeline"),
+        ("GET", "/evidence"),
+        ("GET", "/evidence/E1"),
+        ("GET", "/similar"),
+    ],
 )
 @pytest.mark.parametrize("unknown", [str(uuid4()), "not-an-id"])
 def test_an_unknown_incident_is_a_404(client, method, path, unknown):
@@ -127,6 +139,11 @@ def test_repeated_filters_mean_any_of_them(client, store):
         ("cursor=%21%21", "cursor"),
         ("cursor=bm9uc2Vuc2U", "cursor"),
         ("severty=critical", "severty"),
+        ("sort=severity", "sort"),
+        ("open=perhaps", "open"),
+        ("include=everything", "include"),
+        ("updated_since=now", "updated_since"),
+        (f"q={'x' * 201}", "q"),
         ("service=%00", "service"),
         ("created_after=0001-01-01T00:00:00%2B14:00", "created_after"),
         ("created_before=9999-12-31T23:59:59-14:00", "created_before"),
@@ -167,3 +184,118 @@ def test_retry_runs_a_completed_incident_anew(client, store, nudges, incident_id
 def test_retry_of_a_running_incident_is_a_409(client, incident_id):
     """There is nothing to repeat yet."""
     assert client.post(f"{LIST}/{incident_id}/retry").status_code == 409
+
+
+def names(answer) -> list[str]:
+    """Return what the incidents of a page are named after."""
+    return [item["alert_name"] for item in answer.json["items"]]
+
+
+def test_the_list_has_the_order_that_is_asked_for(client, store):
+    """Its pages keep it, and `Link` names it."""
+    first = opened(store, alert("A"), key="a")
+    opened(store, alert("B"), key="b")
+    complete(store, first)
+
+    page = client.get(f"{LIST}?sort=updated_at&limit=1")
+
+    assert names(page) == ["B"]
+    assert "sort=updated_at" in page.headers["Link"]
+    assert names(client.get(page.headers["Link"].split(">")[0][1:])) == ["A"]
+    assert names(client.get(f"{LIST}?cursor={page.json['next_cursor']}")) == ["A"]
+
+
+def test_a_cursor_of_another_order_is_a_409(client, store):
+    """Going on with it would leave incidents out."""
+    for name in ("A", "B"):
+        opened(store, alert(name), key=name)
+    cursor = client.get(f"{LIST}?limit=1").json["next_cursor"]
+
+    answer = client.get(f"{LIST}?sort=updated_at&cursor={cursor}")
+
+    assert answer.status_code == 409
+    assert "-created_at" in answer.json["detail"]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("q=disk", ["DiskSlow", "DiskFull"]),
+        ("q=disk+full", ["DiskFull"]),
+        ("q=diskf&severity=critical", ["DiskFull"]),
+        ("q=nothing", []),
+        ("q=%00--", []),
+        ("q=", ["DiskSlow", "DiskFull"]),
+        ("open=true", ["DiskSlow", "DiskFull"]),
+        ("open=false", []),
+        ("acked=true", []),
+        ("acked=false&sender=default", ["DiskSlow", "DiskFull"]),
+        ("sender=other", []),
+        ("updated_since=2020-01-01T00:00:00Z&sort=created_at", ["DiskFull", "DiskSlow"]),
+        ("updated_since=2120-01-01T00:00:00Z", []),
+    ],
+)
+def test_the_list_is_searched_and_filtered(client, store, query, found):
+    """By words, and by what became of an incident."""
+    opened(store, alert("DiskFull", severity="critical"), key="a")
+    opened(store, alert("DiskSlow"), key="b")
+
+    assert names(client.get(f"{LIST}?{query}")) == found
+
+
+def test_a_search_is_paged(client, store):
+    """By cursor, as any list."""
+    for number in range(3):
+        opened(store, alert(f"Disk{number}"), key=str(number))
+    page = client.get(f"{LIST}?q=disk&limit=2")
+
+    assert names(page) == ["Disk2", "Disk1"]
+    assert names(client.get(page.headers["Link"].split(">")[0][1:])) == ["Disk0"]
+
+
+def test_facets_come_when_they_are_asked_for(client, store):
+    """With all their values, whatever is chosen; without a search they say so too."""
+    opened(store, alert("A", severity="critical"), key="a")
+    opened(store, alert("B"), key="b")
+
+    told = client.get(f"{LIST}?include=facets&severity=critical&limit=1").json
+
+    assert told["facets"]["severity"] == [
+        {"value": "critical", "count": 1},
+        {"value": "warning", "count": 1},
+    ]
+    assert told["facets"]["open"] == [{"value": True, "count": 1}]
+    assert (told["facets"]["service"], told["capped"]) == ([], False)
+    assert "facets" not in client.get(LIST).json
+
+
+def test_facets_of_a_search_for_no_word_are_empty(client, store):
+    """Where nothing is found, there is nothing to choose from."""
+    opened(store)
+
+    told = client.get(f"{LIST}?include=facets&q=--").json
+
+    assert not any(told["facets"].values())
+
+
+def test_a_poller_misses_nothing_and_learns_where_to_go_on(client, store):
+    """`sort=updated_at` and `updated_since` the latest change it saw."""
+    first = opened(store, alert("A"), key="a")
+    opened(store, alert("B"), key="b")
+    seen = client.get(f"{LIST}?sort=updated_at").json["items"]
+
+    complete(store, first)
+    query = {"sort": "updated_at", "updated_since": seen[-1]["updated_at"]}
+    changed = client.get(LIST, query_string=query)
+
+    assert (names(changed), changed.json["items"][-1]["status"]) == (["B", "A"], "completed")
+
+
+def test_an_incident_shows_who_looks_after_it_and_how_often_it_came_back(client, incident_id):
+    """In the list too."""
+    (item,) = client.get(LIST).json["items"]
+    one = client.get(f"{LIST}/{incident_id}").json
+
+    for shown in (item, one):
+        assert (shown["acked_at"], shown["acked_by"]) == (None, None)
+        assert (shown["flap_count"], shown["flapping"]) == (0, False)

@@ -7,11 +7,15 @@ import pytest
 from opssage.errors import StoreUnavailableError
 from opssage.settings import load
 from webapi.app import create_app
-from webapi.payloads import UnreadableError
+from webapi.body import UnreadableError
 from webapi.unreadable import keeper
 
 WEBHOOK = "/api/v1/webhooks/alertmanager"
 LIST = "/api/v1/rejects"
+NO_ALERTS = (
+    "alerts is missing, or not a list of alerts; send an Alertmanager webhook, version 4, without "
+    "a template or payload of your own"
+)
 
 
 def firing(**labels: object) -> dict:
@@ -119,18 +123,18 @@ def test_taking_twice_is_a_409(client, reject_id):
 
 
 def test_what_was_sent_is_tried_again_without_a_body(client, reject_id):
-    """Still wrong: 422, and the field is named."""
+    """Still wrong: 409, and the field is named."""
     answer = client.post(f"{LIST}/{reject_id}/ingest")
 
-    assert answer.status_code == 422
+    assert answer.status_code == 409
     assert answer.json["errors"]["raw"] == {"labels": {"pod": ["Not a string."]}}
 
 
-def test_a_correction_that_is_still_wrong_is_a_422(client, reject_id):
+def test_a_correction_that_is_still_wrong_is_a_409(client, reject_id):
     """The reject stays, to be tried again."""
     answer = client.post(f"{LIST}/{reject_id}/ingest", json=firing(pod=["7"]))
 
-    assert answer.status_code == 422
+    assert answer.status_code == 409
     assert answer.json["errors"]["json"] == {"labels": {"pod": ["Not a string."]}}
     assert len(client.get(LIST).json["items"]) == 1
 
@@ -175,7 +179,7 @@ def test_an_unreadable_body_needs_a_correction(client, unreadable_id):
     """What is kept of it cannot be tried again."""
     answer = client.post(f"{LIST}/{unreadable_id}/ingest")
 
-    assert answer.status_code == 422
+    assert answer.status_code == 409
     assert "corrected" in answer.json["detail"]
 
 
@@ -186,12 +190,19 @@ def test_an_unreadable_body_is_taken_as_a_whole_webhook(client, unreadable_id):
     assert (answer.status_code, answer.json["accepted"]) == (202, 1)
 
 
+def test_an_unreadable_body_is_taken_as_one_alert(client, unreadable_id):
+    """Without a group its labels are one."""
+    answer = client.post(f"{LIST}/{unreadable_id}/ingest", json=firing(pod="7"))
+
+    assert (answer.status_code, answer.json["accepted"]) == (202, 1)
+
+
 @pytest.mark.parametrize(
     ("body", "fault"),
     [
         (webhook(firing(), firing(pod=7)), {"alerts": ["alerts[1].labels.pod: Not a string."]}),
         (webhook(), {"alerts": ["Names no alert."]}),
-        ({}, {"alerts": ["alerts is missing, or not a list of alerts"]}),
+        ({}, {"alerts": [NO_ALERTS]}),
         ([], ["the body is not an object; send an Alertmanager webhook, version 4"]),
     ],
 )
@@ -199,7 +210,7 @@ def test_a_corrected_webhook_is_taken_whole_or_not(client, store, unreadable_id,
     """No alert of it becomes another reject."""
     answer = client.post(f"{LIST}/{unreadable_id}/ingest", json=body)
 
-    assert (answer.status_code, answer.json["errors"]["json"]) == (422, fault)
+    assert (answer.status_code, answer.json["errors"]["json"]) == (409, fault)
     assert store.list_incidents() == []
 
 
@@ -235,10 +246,10 @@ class Overtaken:
     def __getattr__(self, name):
         return getattr(self._store, name)
 
-    def take_reject(self, reject_id, group):
+    def take_reject(self, reject_id, group, by):
         """Let the other go first."""
         self._faster(self._store, reject_id, group)
-        return self._store.take_reject(reject_id, group)
+        return self._store.take_reject(reject_id, group, by=by)
 
 
 @pytest.mark.parametrize(
@@ -283,10 +294,10 @@ def test_unreadable_bodies_are_kept_one_at_a_time():
     class Busy:
         def keep_unreadable(self, reject, sender):
             kept.append(reject.raw)
-            keep(b"meanwhile", UnreadableError("no JSON"))
+            keep(b"meanwhile", UnreadableError("no JSON"), "default")
 
     keep = keeper(Busy())
-    keep(b"first", UnreadableError("no JSON"))
-    keep(b"second", UnreadableError("no JSON"))
+    keep(b"first", UnreadableError("no JSON"), "default")
+    keep(b"second", UnreadableError("no JSON"), "default")
 
     assert kept == ["first", "second"]

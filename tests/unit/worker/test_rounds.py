@@ -1,16 +1,19 @@
 """The rounds of a dispatcher, on a broker in memory."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from factories import alert, group
+from factories import alert, at, group
 from prometheus_client import REGISTRY
 from redis import Redis
 
 from opssage import beats
 from opssage.incident import Stage
-from opssage.settings import BrokerSettings
+from opssage.settings import BrokerSettings, DatabaseSettings, IngestSettings
+from store import Rules, connect
 from tasks import canary
 from worker import app as worker_app
 from worker.rounds import Every, Rounds
@@ -147,6 +150,35 @@ def test_the_first_marker_of_all_is_no_wipe(rounds, store):
     rounds.round()
 
     assert wipes() == before
+
+
+def test_a_round_ends_alerts_that_are_not_sent_any_more(rounds, store):
+    """Their incident is over, though nobody said so."""
+    (touched,) = store.create_incident(group(replace(alert(), expires_at=at(-(10**9))))).incidents
+
+    rounds.round()
+
+    assert store.get_incident(touched.incident_id).resolved_at is not None
+
+
+def test_watchdogs_are_looked_after_once_a_period(app, migrated, tmp_path, settings, clock):
+    """A silent one is an incident, which the next round publishes."""
+    url = f"sqlite:///{shutil.copy(migrated, tmp_path / 'watched.db')}"
+    rules = Rules(ingest=IngestSettings(watchdog_seconds=300))
+    watched = connect(DatabaseSettings(url=url), Path(), rules)
+    rounds = Rounds(app, watched, settings.worker, clock)
+    rounds.round()
+    watched.create_incident(group(alert("Watchdog")))
+    watched.create_incident(group(alert("Watchdog", resolved_after=60)))
+
+    found = []
+    for seconds in (settings.worker.dispatch_seconds, settings.worker.canary_seconds):
+        clock.now += seconds
+        rounds.round()
+        found.append([incident.alert_name for incident in watched.list_incidents()])
+
+    assert found == [[], ["WatchdogMissing"]]
+    watched.close()
 
 
 def test_what_needs_the_database_alone_does_not_wait_for_the_broker(store, settings):

@@ -1,0 +1,133 @@
+"""From the bytes of a request to JSON, within limits; each refusal names its limit."""
+
+import json
+from collections.abc import Sequence
+from math import isinf
+from typing import Any, NoReturn
+
+import orjson
+from flask import current_app, request
+from flask_smorest import abort
+from werkzeug.exceptions import RequestEntityTooLarge
+
+MAX_DEPTH = 32
+"""Objects and lists inside one another. A webhook has 4; a parser goes down one frame for each."""
+
+_STRUCTURE = b'{}[]:"'
+_ALL_ELSE = bytes(set(range(256)) - set(_STRUCTURE))
+_LISTS_ONLY = bytes.maketrans(b"{}", b"[]")
+
+
+class UnreadableError(ValueError):
+    """The body cannot be read as what its route takes."""
+
+    def __init__(self, detail: str, field: str | None = None) -> None:
+        """Say what is wrong, and with which field when it is one."""
+        self.field = field
+        super().__init__(detail)
+
+
+def body_bytes() -> bytes:
+    """Return the body of the request; ends the request with 413 or 415 when it is not for us."""
+    packing = request.headers.get("Content-Encoding", "").strip().lower()
+    if packing not in {"", "identity"}:
+        abort(
+            415,
+            message=f"Content-Encoding {packing!a:.80} is not read here; send it uncompressed",
+            headers={"Accept-Encoding": "identity"},
+        )
+    raw = request.get_data()
+    # a body sent in chunks has no length to refuse it by, and is cut off at the limit
+    if request.content_length is None and len(raw) >= current_app.config["MAX_CONTENT_LENGTH"]:
+        raise RequestEntityTooLarge
+    return raw
+
+
+def parse(raw: bytes) -> Any:
+    """Return the JSON of a body. Raises UnreadableError.
+
+    Nothing is parsed that is nested deeper than `MAX_DEPTH`, and a key that comes twice in one
+    object is refused: parsers differ in which of the two they take.
+    """
+    structure = _outside_strings(raw)
+    if _is_deeper(structure, MAX_DEPTH):
+        raise UnreadableError(f"the body is nested deeper than {MAX_DEPTH} levels, the limit here")
+    try:
+        document = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        # one lone surrogate must cost the alert that holds it, not the body
+        if b"\\ud" not in raw.lower():
+            raise UnreadableError(f"the body is not valid JSON: {error}") from error
+        return _parse_slowly(raw)
+    if structure.count(b":") != _members(document):
+        return _parse_slowly(raw)  # a key comes twice, and this one tells which
+    return document
+
+
+def _outside_strings(raw: bytes) -> bytes:
+    """Return the brackets and colons that are outside strings, if this is JSON at all.
+
+    A quotation mark inside a string is escaped, and so is a backslash: without those pairs, every
+    mark that is left begins or ends a string.
+    """
+    if b"\\" in raw:
+        raw = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
+    return b"".join(raw.translate(None, _ALL_ELSE).split(b'"')[::2])
+
+
+def _is_deeper(structure: bytes, levels: int) -> bool:
+    """Tell whether brackets are nested deeper, by taking the innermost pairs away level by level.
+
+    What never closes counts too: a parser meets it before it knows.
+    """
+    if structure.count(b"[") + structure.count(b"{") <= levels:
+        return False
+    brackets = structure.translate(_LISTS_ONLY, b":")
+    for _ in range(levels):
+        brackets = brackets.replace(b"[]", b"")
+        if b"[]" not in brackets:
+            return brackets.count(b"[") > levels
+    return True
+
+
+def _members(value: Any) -> int:
+    """Return how many keys the objects of a document have, all together."""
+    if isinstance(value, dict):
+        return len(value) + _members(list(value.values()))
+    if isinstance(value, list):
+        return sum(_members(item) for item in value if isinstance(item, dict | list))
+    return 0
+
+
+def _parse_slowly(raw: bytes) -> Any:
+    try:
+        return json.loads(
+            raw.decode(),
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+            object_pairs_hook=_unrepeated,
+        )
+    except UnreadableError:
+        raise
+    except ValueError as error:
+        raise UnreadableError(f"the body is not valid JSON: {error}") from error
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if isinf(number):
+        raise ValueError(f"{text:.40} is too large a number")
+    return number
+
+
+def _unrepeated(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in told:
+            raise UnreadableError(f"the key {name!a:.80} comes twice in one object; send it once")
+        told[name] = value
+    return told

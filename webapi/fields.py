@@ -1,0 +1,130 @@
+"""What a label, a prose text and a time may be, wherever a request has one."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import marshmallow as ma
+
+from opssage.wire import parse_time
+
+MAX_LABELS = 64
+MAX_LABEL_CHARS = 4096
+MAX_TEXT_CHARS = 16_384
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+AHEAD = timedelta(days=1)
+"""How far a sender's clock may be ahead of ours."""
+
+STORABLE: Mapping[str, Any] = {"pattern": r"^[^\x00]*$", "maxLength": MAX_LABEL_CHARS}
+"""What JSON Schema can say of a text that is stored as it is."""
+
+
+def check_start(moment: datetime) -> None:
+    """Refuse a time that no alert of ours started at. Raises marshmallow's ValidationError."""
+    if not EARLIEST <= moment <= datetime.now(UTC) + AHEAD:
+        raise ma.ValidationError("Not between 2000 and a day from now.")
+
+
+class Time(ma.fields.Field[datetime]):
+    """An RFC 3339 time with any number of decimals; one without a zone is UTC."""
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> datetime:
+        try:
+            return parse_time(value)
+        except (TypeError, ValueError, OverflowError):
+            raise ma.ValidationError("Not a time like 2026-11-23T03:00:00Z.") from None
+
+
+def _check_label(value: Any) -> None:
+    if not isinstance(value, str):
+        raise ma.ValidationError("Not a string.")
+    if "\0" in value:
+        raise ma.ValidationError("Holds a NUL character; remove it.")
+    if not _is_unicode(value):
+        raise ma.ValidationError("Holds a lone surrogate; send valid Unicode.")
+    if len(value) > MAX_LABEL_CHARS:
+        raise ma.ValidationError(f"Longer than {MAX_LABEL_CHARS} characters.")
+
+
+def _is_unicode(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+class Label(ma.fields.String):
+    """A text that becomes a label: it must be storable as it is."""
+
+    described = STORABLE
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
+        _check_label(value)
+        return str(value)
+
+
+class Labels(ma.fields.Field[dict[str, str]]):
+    """Names to strings that can be stored as they are: they are the alert's identity.
+
+    A label without a value is left out: to Prometheus it is the same as none.
+    """
+
+    described: Mapping[str, Any] = {
+        "maxProperties": MAX_LABELS,
+        "propertyNames": STORABLE,
+        "additionalProperties": {"type": "string", **STORABLE},
+    }
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> dict[str, str]:
+        if not isinstance(value, dict):
+            raise ma.ValidationError("Not an object of names and strings.")
+        if len(value) > MAX_LABELS:
+            raise ma.ValidationError(f"More than {MAX_LABELS} labels.")
+        faults: dict[str, list[str]] = {}
+        for name, text in value.items():
+            try:
+                _check_label(name)
+                _check_label(text)
+            except ma.ValidationError as error:
+                faults[clean(name)] = list(error.messages)
+        if faults:
+            raise ma.ValidationError(faults)
+        return {name: text for name, text in value.items() if text}
+
+
+def check_any(labels: Mapping[str, str]) -> None:
+    """Refuse an alert that nothing tells from others. Raises marshmallow's ValidationError."""
+    if not labels:
+        raise ma.ValidationError("Needs at least one label with a value.")
+
+
+class Annotations(ma.fields.Field[dict[str, str]]):
+    """Names to prose; what cannot be stored in it is replaced, as prose identifies nothing."""
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> dict[str, str]:
+        if not isinstance(value, dict):
+            raise ma.ValidationError("Not an object of names and strings.")
+        return prose(value)
+
+
+class Prose(ma.fields.String):
+    """A text that identifies nothing; what cannot be stored in it is replaced."""
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
+        if not isinstance(value, str):
+            raise ma.ValidationError("Not a string.")
+        return clean(value)
+
+
+def prose(value: Any) -> dict[str, str]:
+    """Return names to prose that can be stored; nothing when `value` is no object."""
+    if not isinstance(value, dict):
+        return {}
+    return {clean(str(name)): clean(str(text)) for name, text in value.items()}
+
+
+def clean(text: str) -> str:
+    """Return a text that any database takes, cut at `MAX_TEXT_CHARS`."""
+    text = text[:MAX_TEXT_CHARS].replace("\0", "\ufffd")
+    return text if _is_unicode(text) else text.encode("utf-8", "replace").decode()

@@ -1,0 +1,134 @@
+"""What hangs on an incident: its alerts, its timeline, and incidents like it."""
+
+from typing import Any
+from uuid import UUID
+
+import marshmallow as ma
+from flask import Response
+from flask_smorest import Blueprint
+
+from opssage.access import Scope
+from opssage.incident import AlertStatus, Incident
+from store import Store, event_position
+from webapi.alert_list import KeptAlertSchema, shown_alert
+from webapi.answers import PageQuerySchema, PageSchema, as_json, or_404, page, polled, shown
+from webapi.auth import needs
+from webapi.cursors import FEW, FINGERPRINT, MOMENT, TEXT, Cursor
+from webapi.problems import answers_problems
+from webapi.schemas import any_of
+
+_ALERT_CURSOR = Cursor((FINGERPRINT, MOMENT, TEXT))
+_EVENT_CURSOR = Cursor((MOMENT, FEW))
+_EVENT = ("at", "kind", "data")
+
+
+class AlertPageSchema(PageSchema):
+    """A page of an incident's alerts, in an order that stays."""
+
+    items = ma.fields.List(ma.fields.Nested(KeptAlertSchema), required=True)
+
+
+class AlertQuerySchema(PageQuerySchema):
+    """Which alerts of an incident to list."""
+
+    status = any_of("Status", validate=ma.validate.OneOf([each.value for each in AlertStatus]))
+    cursor = _ALERT_CURSOR.field()
+
+
+class EventSchema(ma.Schema):
+    """Something that happened to an incident."""
+
+    at = ma.fields.AwareDateTime(required=True)
+    kind = ma.fields.String(required=True)
+    data = ma.fields.Dict(required=True, metadata={"description": "What its kind has to tell"})
+
+
+class EventPageSchema(PageSchema):
+    """A page of an incident's timeline, oldest first."""
+
+    items = ma.fields.List(ma.fields.Nested(EventSchema), required=True)
+
+
+class EventQuerySchema(PageQuerySchema):
+    """Which part of a timeline to list."""
+
+    cursor = _EVENT_CURSOR.field()
+
+
+class SimilarIncidentSchema(ma.Schema):
+    """A past incident that resembles this one."""
+
+    incident_id = ma.fields.UUID(required=True)
+    alert_name = ma.fields.String(required=True)
+    root_cause = ma.fields.String(required=True)
+    created_at = ma.fields.AwareDateTime(required=True)
+    similarity = ma.fields.Float(required=True, metadata={"description": "0 to 1"})
+    shares = ma.fields.List(
+        ma.fields.String(), required=True, metadata={"description": "In what they are alike"}
+    )
+
+
+class SimilarSchema(ma.Schema):
+    """Past incidents that resemble one, the most alike first."""
+
+    items = ma.fields.List(ma.fields.Nested(SimilarIncidentSchema), required=True)
+
+
+def add_to(routes: Blueprint, store: Store) -> None:
+    """Add the routes of what hangs on an incident."""
+    _add_lists(routes, store)
+
+    @routes.route("/<uuid:incident_id>/similar")
+    @routes.alt_response(200, schema=SimilarSchema, description="With a strong ETag")
+    @routes.alt_response(304, description="Not changed since that ETag")
+    @answers_problems(routes, 404)
+    @needs(Scope.READ)
+    def list_similar(incident_id: UUID) -> Response:
+        """List the past incidents that were found to resemble this one; none until enrich has run.
+
+        They may have been deleted since.
+        """
+        return polled(store, incident_id, _similar)
+
+
+def _add_lists(routes: Blueprint, store: Store) -> None:
+    @routes.route("/<uuid:incident_id>/alerts")
+    @routes.arguments(AlertQuerySchema, location="query", unknown=ma.RAISE)
+    @routes.alt_response(200, schema=AlertPageSchema, description="A page")
+    @answers_problems(routes, 404)
+    @needs(Scope.READ)
+    def list_alerts(query: dict[str, Any], incident_id: UUID) -> Response:
+        """List all alerts of an incident, firing and resolved."""
+        or_404(store.get_version(incident_id), incident_id)
+        limit = query["limit"]
+        found = store.page_alerts(
+            incident_id, status=query["status"], limit=limit + 1, after=query["cursor"]
+        )
+        following = None
+        if len(found) > limit:
+            alert, sender = found[limit - 1].alert, found[limit - 1].sender
+            following = _ALERT_CURSOR.write(alert.fingerprint, alert.starts_at, sender)
+        return page([shown_alert(kept) for kept in found[:limit]], following)
+
+    @routes.route("/<uuid:incident_id>/timeline")
+    @routes.arguments(EventQuerySchema, location="query", unknown=ma.RAISE)
+    @routes.alt_response(200, schema=EventPageSchema, description="A page")
+    @answers_problems(routes, 404)
+    @needs(Scope.READ)
+    def list_events(query: dict[str, Any], incident_id: UUID) -> Response:
+        """List what happened to an incident, oldest first.
+
+        Of the answer that a new revision replaced, only cause and confidence are told.
+        """
+        or_404(store.get_version(incident_id), incident_id)
+        limit, after = query["limit"], query["cursor"]
+        found = store.list_events(incident_id, limit=limit + 1, after=after)
+        items, following = found[:limit], None
+        if len(found) > limit:
+            following = _EVENT_CURSOR.write(*event_position(items, after))
+        return page([shown(event, _EVENT) for event in items], following)
+
+
+def _similar(incident: Incident) -> Response:
+    found = (incident.enhanced_context or {}).get("contextual_enrichment", {})
+    return as_json({"items": found.get("related_incidents", [])})
