@@ -20,7 +20,7 @@ from store import Store, connect
 
 _HERE = Path(__file__).parent
 _LOOPBACK = "127.0.0.1"
-_TABLES = ("alerts", "incident_events", "incidents", "ingest_rejects")
+_TABLES = ("alerts", "incident_events", "incident_words", "incidents", "ingest_rejects")
 
 
 def database(server_url: str, name: str) -> str:

@@ -100,12 +100,12 @@ class _Placing:
     def _row_of(self, alert: Alert) -> Seen | None:
         """Return the row of this start, or of an episode that it lies in and that has just ended.
 
-        `startsAt` may move while an alert fires.
+        `startsAt` may move while an alert fires, and differ from peer to peer.
         """
         just_ended = (
             row
             for row in self._known.rows.get(alert.fingerprint, ())
-            if self._is_late(row) and row.ends_at and row.starts_at <= alert.starts_at < row.ends_at
+            if self._is_late(row) and _overlaps(alert, row)
         )
         return self._known.row(alert) or next(just_ended, None)
 
@@ -220,7 +220,7 @@ class _Placing:
         is_its_own = firing is not None and (
             alert.ends_at is None or alert.ends_at >= firing.starts_at
         )
-        row = firing if is_its_own else self._known.row(alert)
+        row = firing if is_its_own else self._row_of(alert)
         if row is None:
             row = self._new_row(alert)
             row.disposition = Disposition.RESOLVED_ONLY
@@ -231,6 +231,12 @@ class _Placing:
         if row.closed_ago is None:
             row.closed_ago = 0.0
         return Placed(alert=alert, row=row, is_news=True)
+
+
+def _overlaps(alert: Alert, ended: Seen) -> bool:
+    """Whether an alert fires, or fired, at a time at which an episode did that is over."""
+    begins_before = ended.ends_at is not None and alert.starts_at < ended.ends_at
+    return begins_before and (alert.ends_at is None or alert.ends_at >= ended.starts_at)
 
 
 def _is_better(alert: Alert, row: Seen) -> bool:

@@ -209,6 +209,19 @@ def test_the_latest_of_several_ends_counts(store, order):
     assert timeline(store, incident_id) == [("resolved", {})]
 
 
+def test_peers_may_tell_one_end_with_different_starts(store):
+    """The second one is no other episode, and its end counts when it is later."""
+    incident_id = opened(store)
+    opened(store, alert(resolved_after=60))
+
+    for moved in (-1, 1):
+        receipt = store.create_incident(group(alert(starts_at=at(moved), resolved_after=60)))
+        assert receipt.incidents[0].incident_id == incident_id
+
+    assert rows(store, incident_id) == ["0-61 sender"]
+    assert store.list_strays() == []
+
+
 def test_an_end_without_a_time_is_when_it_became_known(store, wait):
     """What other alerts of the incident said before does not date it back."""
     incident_id = opened(store, alert(), alert(pod="b"))
@@ -261,7 +274,7 @@ def test_a_firing_alert_that_its_end_has_overtaken_is_late(store, wait):
     opened(store, alert(resolved_after=60))
     wait(15)
 
-    for start in (0, 59):
+    for start in (-60, 0, 59):
         assert store.create_incident(group(alert(starts_at=at(start)))).duplicates == 1
 
     assert store.get_incident(incident_id).resolved_at == at(60)

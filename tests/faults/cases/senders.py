@@ -24,7 +24,7 @@ from store.tables import alerts, incidents
 _PATH = "/api/v1/webhooks/alertmanager"
 _PEERS = 3
 _EPISODES = 8  # of each kind
-_SHIFTS = (0, -300, -60, -1, 1, 60, 300)  # seconds
+_SHIFTS = (0, -150, -60, -1, 1, 60, 150)  # within ingest.drift_seconds, whichever comes first
 _COOLDOWN_SECONDS = 1.0
 
 # a second diagnosis that somebody causes is one that is seen
