@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, exists, func, insert, null, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from opssage.incident import Alert, AlertGroup, AlertStatus, Status, lead_alert, severity_rank
@@ -252,8 +252,9 @@ def _upsert_alerts(insert_into: Any, status: AlertStatus) -> Any:
     statement = insert_into(alerts).values(
         first_seen_at=database_now(),
         last_seen_at=database_now(),
-        closed_at=database_now() if is_over else None,
+        closed_at=database_now() if is_over else null(),
     )
+    known = statement.excluded.closed_at
     changed = (
         *("incident_id", "disposition", "status", "ends_at", "end_reason", "stale_at"),
         "last_seen_at",
@@ -263,7 +264,8 @@ def _upsert_alerts(insert_into: Any, status: AlertStatus) -> Any:
         set_={
             **{name: statement.excluded[name] for name in changed},
             "deliveries": alerts.c.deliveries + 1,
-            "closed_at": func.coalesce(alerts.c.closed_at, database_now()) if is_over else None,
+            # no parameter may stand here: each alert would be sent in a statement of its own
+            "closed_at": func.coalesce(alerts.c.closed_at, known) if is_over else known,
         },
         # returning anything makes SQLAlchemy send many rows in one statement
     ).returning(alerts.c.fingerprint)
