@@ -132,6 +132,7 @@ class Alert:
 
     labels: Mapping[str, str]
     starts_at: datetime
+    has_start: bool = True  #: False: the sender told none, so `starts_at` is when it arrived
     fingerprint: str  #: identifies the label set, 16 hex digits
     status: AlertStatus = AlertStatus.FIRING
     annotations: Mapping[str, str] = field(default_factory=dict)

@@ -4,7 +4,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -160,8 +160,8 @@ class _Strangers:
     def among(
         cls, groups: Sequence[AlertGroup], found: Sequence[Row[Any]], drift: timedelta
     ) -> "_Strangers":
-        latest = {
-            row.fingerprint: row.starts_at + drift
+        started = {
+            row.fingerprint: row.starts_at
             for row in found
             if row.status == AlertStatus.FIRING and row.incident_id
         }
@@ -170,7 +170,7 @@ class _Strangers:
             for group in groups
             for alert in group.alerts
             if alert.status is AlertStatus.FIRING
-            and alert.starts_at > latest.get(alert.fingerprint, _NEVER)
+            and begins_anew(alert, started.get(alert.fingerprint), drift)
         }
         return cls(
             groups=[
@@ -184,7 +184,12 @@ class _Strangers:
         )
 
 
-_NEVER = datetime.min.replace(tzinfo=UTC)
+def begins_anew(alert: Alert, started: datetime | None, drift: timedelta) -> bool:
+    """Tell whether a firing alert is another episode than the one that started then, if any did.
+
+    Its start may be told a little later, or earlier, and it may be told not at all.
+    """
+    return started is None or (alert.has_start and alert.starts_at > started + drift)
 
 
 def _by_fingerprint(

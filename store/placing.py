@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
 from opssage.incident import SERVANTS, Alert, AlertGroup, AlertStatus, Disposition
 from opssage.matching import has_labels
 from opssage.settings import IngestSettings
-from store.known import Known, Seen, group_id
+from store.known import Known, Seen, begins_anew, group_id
 from store.targets import Target
 
 BY_SENDER = "sender"
@@ -67,13 +68,11 @@ class _Placing:
         self._drift = timedelta(seconds=settings.drift_seconds)
 
     def foresee(self, delivered: Iterable[Alert]) -> None:
-        """Note which incidents end, since all that fires in them starts anew.
+        """Note which incidents end since all that fires in them starts anew.
 
-        None of these alerts is to stay there for those that are placed after it.
+        Then none of these alerts stays there, whichever of them is placed first.
         """
-        for alert in delivered:
-            if row := self._before(alert):
-                self._leave(row)
+        self._leave([row for alert in delivered if (row := self._before(alert))])
 
     def place(self, alert: Alert, group: AlertGroup) -> Placed:
         firing = self._known.firing(alert)
@@ -95,7 +94,7 @@ class _Placing:
         row = self._known.firing(alert)
         if row is None or alert.status is AlertStatus.RESOLVED:
             return None
-        return row if alert.starts_at > row.starts_at + self._drift else None
+        return row if begins_anew(alert, row.starts_at, self._drift) else None
 
     def _row_of(self, alert: Alert) -> Seen | None:
         """Return the row of this start, or of an episode that it lies in and that has just ended.
@@ -121,14 +120,17 @@ class _Placing:
     def _supersede(self, row: Seen, alert: Alert) -> None:
         """End a row since a later start of its alert came: nobody sent its end."""
         row.status, row.ends_at, row.end_reason = AlertStatus.RESOLVED, alert.starts_at, SUPERSEDED
-        self._leave(row)
+        self._leave([row])
 
-    def _leave(self, row: Seen) -> None:
-        """Have a row fire in its incident no more; without any other that is ending."""
-        if row.target is not None:
-            members = self._known.members[row.target.incident_id]
-            members[row.fingerprint] = False
-            row.target.is_ending = not any(members.values())
+    def _leave(self, rows: Iterable[Seen]) -> None:
+        """Have rows fire in their incidents no more; one in which no other fires is ending."""
+        left: dict[UUID, Target] = {}
+        for row in rows:
+            if row.target is not None and not row.target.is_ending:
+                self._known.members[row.target.incident_id][row.fingerprint] = False
+                left[row.target.incident_id] = row.target
+        for incident_id, target in left.items():
+            target.is_ending = not any(self._known.members[incident_id].values())
 
     def _disposition(self, alert: Alert, row: Seen | None) -> Disposition | None:
         if row is not None and row.target:

@@ -417,3 +417,14 @@ def lived(store, sender, requests, chance):
         )
         for incident in made
     )
+
+
+def test_an_alert_that_tells_no_start_is_the_one_that_fires(store):
+    """Whoever posts by hand does not say when it began: an hour later it is a repeat."""
+    incident_id = opened(store)
+    later = replace(alert(starts_at=at(HOUR)), has_start=False)
+
+    receipt = store.create_incident(group(later))
+
+    assert [touched.incident_id for touched in receipt.incidents] == [incident_id]
+    assert receipt.duplicates == 1

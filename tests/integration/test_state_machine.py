@@ -13,7 +13,7 @@ EXAMPLES = int(os.environ.get("OPSSAGE_TEST_EXAMPLES", "0"))
 """More of them, and others with each run; by default few, and always the same."""
 
 SETTINGS = settings(
-    max_examples=EXAMPLES or 60,
+    max_examples=EXAMPLES or 40,
     stateful_step_count=40,
     deadline=None,
     derandomize=not EXAMPLES,

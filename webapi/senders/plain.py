@@ -69,6 +69,7 @@ def plain_group(
         labels=labels,
         annotations=annotations,
         starts_at=min(read["timestamp"] or now, now),
+        has_start=read["timestamp"] is not None,
         ends_at=now if read["status"] is AlertStatus.RESOLVED else None,
         fingerprint=fingerprint(labels),
         firing_condition=read["firing_condition"],

@@ -91,8 +91,8 @@ def posted_alert(item: Any, *, resolve_seconds: float, now: datetime) -> Alert:
     but nothing that fires has begun in the future.
     """
     read = _ALERT.load(item)
-    ends_at, starts_at = (_given(read[name]) for name in ("ends_at", "starts_at"))
-    starts_at = starts_at or min(ends_at or now, now)
+    ends_at, told_start = (_given(read[name]) for name in ("ends_at", "starts_at"))
+    starts_at = told_start or min(ends_at or now, now)
     if ends_at and ends_at < starts_at:
         raise ma.ValidationError({"endsAt": ["Before startsAt."]})
     is_over = ends_at is not None and ends_at <= now
@@ -102,6 +102,7 @@ def posted_alert(item: Any, *, resolve_seconds: float, now: datetime) -> Alert:
         labels=read["labels"],
         annotations=read["annotations"] or {},
         starts_at=starts_at,
+        has_start=told_start is not None,
         ends_at=ends_at if is_over else None,
         expires_at=None if is_over else ends_at or now + timedelta(seconds=resolve_seconds),
         generator_url=generator_url,

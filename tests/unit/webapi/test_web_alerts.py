@@ -75,7 +75,8 @@ def test_a_repeat_opens_nothing_and_nudges_nobody(client, nudges):
 
     second = client.post(WEBHOOK, json=body).json
 
-    assert second["incidents"] == first["incidents"]
+    assert [each["change"] for each in first["incidents"]] == ["opened"]
+    assert second["incidents"] == [{**first["incidents"][0], "change": "repeated"}]
     assert (second["accepted"], second["duplicates"]) == (0, 1)
     assert nudges.count == 1
 
@@ -246,7 +247,7 @@ def test_a_plain_alert_sent_twice_is_one_incident(client):
     """Its labels are its identity, not the time it was sent."""
     first, second = (client.post(PLAIN, json={"alert_name": "A"}).json for _ in range(2))
 
-    assert first["incidents"] == second["incidents"]
+    assert second["incidents"] == [{**first["incidents"][0], "change": "repeated"}]
     assert second["duplicates"] == 1
 
 

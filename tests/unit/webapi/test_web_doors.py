@@ -44,7 +44,7 @@ def test_one_alert_by_any_door_is_one_row(client, store):
     third = client.put(GRAFANA, json=as_grafana(body))
 
     assert [answer.status_code for answer in (first, second, third)] == [202, 200, 202]
-    assert third.json["incidents"] == first.json["incidents"]
+    assert third.json["incidents"] == [{**first.json["incidents"][0], "change": "repeated"}]
     (incident,) = store.list_incidents()
     assert len(store.list_alerts(incident.incident_id)) == 1
     assert deliveries(store) == [3]

@@ -106,7 +106,7 @@ def test_a_corrected_alert_opens_the_incident_of_its_group(client, store, nudges
     assert (answer.status_code, answer.json["accepted"], nudges.count) == (202, 1, 1)
     assert answer.headers["Location"] == answer.json["incidents"][0]["url"]
     again = client.post(WEBHOOK, json=webhook(firing(pod="8"))).json
-    assert again["incidents"] == answer.json["incidents"]
+    assert again["incidents"] == [{**answer.json["incidents"][0], "change": "joined"}]
     (taken,) = client.get(LIST, query_string={"taken": "true"}).json["items"]
     assert taken["incident_id"] == answer.json["incidents"][0]["incident_id"]
     assert client.get(LIST).json["items"] == []
