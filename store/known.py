@@ -17,7 +17,7 @@ from store.tables import alerts, incidents
 from store.targets import Place, Target, place_of
 
 _KEY_BYTES = 256  # an index entry holds 2,704 bytes on PostgreSQL
-_ALERT_LOCKS = 4096  # PostgreSQL's lock table holds 6,400 by default, for all sessions together
+_LOCKS = 4096  # in all; PostgreSQL's table holds 6,400 by default, for all sessions together
 _PLACES = 200  # alerts of an incident that are asked where they point
 
 GroupId = tuple[str, str]
@@ -81,32 +81,28 @@ def group_id(group: AlertGroup) -> GroupId:
 def lock(connection: Connection, groups: Sequence[AlertGroup]) -> None:
     """Let one transaction at a time decide about these groups and their alerts."""
     sender = groups[0].sender
-    keys = {_lock_key(sender, f"{group.receiver}\0{group.group_key}") for group in groups}
-    keys |= _alert_keys((sender, alert.fingerprint) for group in groups for alert in group.alerts)
-    _take(connection, keys)
+    names = {f"{group.receiver}\0{group.group_key}" for group in groups}
+    names |= {alert.fingerprint for group in groups for alert in group.alerts}
+    _take(connection, ((sender, name) for name in names))
 
 
 def lock_alerts(connection: Connection, told: Iterable[tuple[str, str]]) -> None:
     """Let one transaction at a time decide about alerts: pairs of sender and fingerprint."""
-    _take(connection, _alert_keys(told))
+    _take(connection, told)
 
 
-def _take(connection: Connection, keys: set[int]) -> None:
+def _take(connection: Connection, told: Iterable[tuple[str, str]]) -> None:
     """Take locks in sorted order, so that two transactions cannot wait for each other.
 
     SQLite's BEGIN IMMEDIATE has done as much already.
     """
     if connection.dialect.name == "postgresql":
-        connection.execute(_LOCK, {"keys": sorted(keys)})
-
-
-def _alert_keys(told: Iterable[tuple[str, str]]) -> set[int]:
-    return {_lock_key(sender, fingerprint) % _ALERT_LOCKS for sender, fingerprint in told}
+        connection.execute(_LOCK, {"keys": sorted({_lock_key(*each) for each in told})})
 
 
 def _lock_key(sender: str, name: str) -> int:
     digest = hashlib.blake2b(f"{sender}\0{name}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, signed=True)
+    return int.from_bytes(digest) % _LOCKS
 
 
 _LOCK = text("SELECT pg_advisory_xact_lock(key) FROM unnest(CAST(:keys AS bigint[])) AS key")
