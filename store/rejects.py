@@ -22,8 +22,8 @@ log = get_logger(__name__)
 MOST = 10_000
 """Rejects kept that nobody took.
 
-More than anybody reads, and at 16,384 characters each a bounded part of any disk. A sender that
-gets every alert wrong must not fill the database.
+More than anybody reads. A sender that gets every alert wrong must not fill the database: what was
+sent, the group and the reason are cut, so that each takes some 40 kB at most.
 """
 
 _TRIM_AT = "00"

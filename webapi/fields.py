@@ -2,14 +2,23 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import marshmallow as ma
+import orjson
 
 from opssage.wire import parse_time
 
 MAX_LABELS = 64
 MAX_LABEL_CHARS = 4096
+MAX_LABELS_BYTES = 32_768
+"""Of all labels of an alert, as JSON."""
+MAX_PROSE = 64
+MAX_PROSE_BYTES = 65_536
+"""Of all annotations of an alert, or all labels of a group, as JSON."""
+LEFT_OUT = "opssage_left_out"
+"""Stands among annotations, or a group's labels, that are not all there."""
 MAX_TEXT_CHARS = 16_384
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 AHEAD = timedelta(days=1)
@@ -90,6 +99,8 @@ class Labels(ma.fields.Field[dict[str, str]]):
                 faults[clean(name)] = list(error.messages)
         if faults:
             raise ma.ValidationError(faults)
+        if len(orjson.dumps(value)) > MAX_LABELS_BYTES:
+            raise ma.ValidationError(f"More than {MAX_LABELS_BYTES} bytes in all, as JSON.")
         return {name: text for name, text in value.items() if text}
 
 
@@ -118,10 +129,26 @@ class Prose(ma.fields.String):
 
 
 def prose(value: Any) -> dict[str, str]:
-    """Return names to prose that can be stored; nothing when `value` is no object."""
+    """Return names to prose that can be stored; nothing when `value` is no object.
+
+    Of many or long ones the first that fit, and under `LEFT_OUT` how many did not.
+    """
     if not isinstance(value, dict):
         return {}
-    return {clean(str(name)): clean(str(text)) for name, text in value.items()}
+    kept: dict[str, str] = {}
+    left = MAX_PROSE_BYTES
+    for told in islice(value.items(), MAX_PROSE):
+        name, text = (clean(str(part)) for part in told)
+        size = len(orjson.dumps(name)) + len(orjson.dumps(text))
+        if size <= left:
+            kept[name] = text
+            left -= size
+    if len(kept) < len(value):
+        kept[LEFT_OUT] = (
+            f"{len(value) - len(kept)} of {len(value)}, beyond {MAX_PROSE} or {MAX_PROSE_BYTES} "
+            "bytes in all"
+        )
+    return kept
 
 
 def clean(text: str) -> str:

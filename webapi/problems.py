@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from itertools import islice
 from typing import Any, NoReturn, TypeVar
 
 import marshmallow as ma
@@ -18,6 +19,8 @@ log = get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 5
+_MAX_FAULTS = 64
+_NAME_CHARS = 64
 
 View = TypeVar("View", bound=Callable[..., Response])
 
@@ -80,8 +83,18 @@ def problem(
         "request_id": structlog.contextvars.get_contextvars().get("request_id", ""),
     }
     if errors:
-        body["errors"] = errors
+        body["errors"] = _first(errors)
     return Response(current_app.json.dumps(body), status, mimetype=MEDIA_TYPE)
+
+
+def _first(faults: Any) -> Any:
+    """Return the first faults of each place, their names cut: a body may have any number."""
+    if not isinstance(faults, Mapping):
+        return faults
+    return {
+        name[:_NAME_CHARS] if isinstance(name, str) else name: _first(inner)
+        for name, inner in islice(faults.items(), _MAX_FAULTS)
+    }
 
 
 def refuse(status: int, detail: str, errors: Mapping[str, Any] | None = None) -> NoReturn:

@@ -198,7 +198,7 @@ def _read(document: Any, reject: KeptReject, settings: IngestSettings) -> AlertG
 
 def _ungrouped(document: Any, sender: str, settings: IngestSettings) -> AlertGroup:
     """Read an alert that came without a group: its labels are one, as at the door for such."""
-    alert = posted_alert(document, resolve_seconds=settings.resolve_seconds, now=datetime.now(UTC))
+    alert = posted_alert(document, settings=settings, now=datetime.now(UTC))
     key = own_group_key(alert.labels, settings.group_by)
     return AlertGroup(alerts=(alert,), sender=sender, group_key=key)
 

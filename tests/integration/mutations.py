@@ -254,7 +254,7 @@ MUTATIONS = (
         edits=(
             Edit(
                 file="store/placing.py",
-                text="return row if alert.starts_at > row.starts_at + self._drift else None",
+                text="return row if begins_anew(alert, row.starts_at, self._drift) else None",
                 becomes="return None",
             ),
         ),

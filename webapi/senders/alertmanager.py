@@ -48,7 +48,7 @@ class WebhookAlertSchema(ma.Schema):
         load_default=None,
         allow_none=True,
         # for Python $ alone may stand before a line end
-        validate=ma.validate.Regexp(r"^[0-9a-f]{16}(?!\n)$", error="Not 16 hex digits."),
+        validate=ma.validate.Regexp(r"^([0-9a-f]{16})?(?!\n)$", error="Not 16 hex digits."),
     )
 
 

@@ -62,7 +62,7 @@ def posted_groups(
     """
     if not isinstance(body, list):
         raise UnreadableError("the body is not a list; send alerts as Alertmanager's API v2 does")
-    read = partial(posted_alert, resolve_seconds=settings.resolve_seconds, now=now)
+    read = partial(posted_alert, settings=settings, now=now)
     reading = one_by_one(body, read, settings.max_alerts, place="")
     groups: dict[str, list[Alert]] = defaultdict(list)
     for alert in reading.alerts:
@@ -83,12 +83,13 @@ def posted_groups(
     return tuple(told)
 
 
-def posted_alert(item: Any, *, resolve_seconds: float, now: datetime) -> Alert:
+def posted_alert(item: Any, *, settings: IngestSettings, now: datetime) -> Alert:
     """Return one alert. Raises marshmallow's ValidationError.
 
-    One without an end is over `resolve_seconds` from `now` unless it is sent again. One without a
-    start begins now, or at its end when that has passed; Alertmanager takes an end to come, too,
-    but nothing that fires has begun in the future.
+    One without an end is over `ingest.resolve_seconds` from `now` unless it is sent again, and one
+    with a far end `ingest.stale_seconds` from `now`. One without a start begins now, or at its end
+    when that has passed; Alertmanager takes an end to come, too, but nothing that fires has begun
+    in the future.
     """
     read = _ALERT.load(item)
     ends_at, told_start = (_given(read[name]) for name in ("ends_at", "starts_at"))
@@ -96,6 +97,8 @@ def posted_alert(item: Any, *, resolve_seconds: float, now: datetime) -> Alert:
     if ends_at and ends_at < starts_at:
         raise ma.ValidationError({"endsAt": ["Before startsAt."]})
     is_over = ends_at is not None and ends_at <= now
+    silent = settings.stale_seconds if ends_at else settings.resolve_seconds
+    latest = now + timedelta(seconds=silent)
     generator_url = read["generator_url"] or ""
     return Alert(
         status=AlertStatus.RESOLVED if is_over else AlertStatus.FIRING,
@@ -104,7 +107,7 @@ def posted_alert(item: Any, *, resolve_seconds: float, now: datetime) -> Alert:
         starts_at=starts_at,
         has_start=told_start is not None,
         ends_at=ends_at if is_over else None,
-        expires_at=None if is_over else ends_at or now + timedelta(seconds=resolve_seconds),
+        expires_at=None if is_over else min(ends_at or latest, latest),
         generator_url=generator_url,
         firing_condition=clean(condition_in(generator_url)),
         fingerprint=fingerprint(read["labels"]),
