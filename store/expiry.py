@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, Integer, Row, bindparam, select, tuple_, update
+from sqlalchemy import Connection, Integer, Row, bindparam, case, func, select, tuple_, update
 
 from opssage.incident import AlertStatus
 from store.columns import database_now
 from store.filing import close
 from store.known import lock_alerts, locked_targets
-from store.placing import EXPIRED
+from store.placing import ANNOUNCED, EXPIRED
 from store.rules import Rules
 from store.tables import alerts
 
@@ -16,7 +16,8 @@ from store.tables import alerts
 def end_stale(connection: Connection, limit: int, rules: Rules) -> int:
     """End up to `limit` firing alerts that are overdue, the longest first; returns how many.
 
-    They ended when they were last heard of, as far as anybody knows.
+    They ended as their sender announced; if it did not, when they were last heard of, as far as
+    anybody knows.
     """
     overdue = connection.execute(_FIND, {"most": limit}).all()
     if not overdue:
@@ -57,8 +58,10 @@ _END = (
     )
     .values(
         status=AlertStatus.RESOLVED.value,
-        ends_at=alerts.c.last_seen_at,
-        end_reason=EXPIRED,
+        ends_at=case(
+            (alerts.c.end_reason == ANNOUNCED, alerts.c.stale_at), else_=alerts.c.last_seen_at
+        ),
+        end_reason=func.coalesce(alerts.c.end_reason, EXPIRED),
         closed_at=database_now(),
         stale_at=None,
     )

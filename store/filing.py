@@ -13,7 +13,7 @@ from store import words
 from store.columns import database_now
 from store.effects import announce
 from store.known import group_id, identity
-from store.placing import Placed
+from store.placing import ANNOUNCED, Placed
 from store.rules import Rules
 from store.tables import alerts, incidents
 from store.targets import Target
@@ -75,6 +75,7 @@ def _write_alerts(
 
 def _row(sender: str, placed: Placed, rules: Rules) -> dict[str, Any]:
     alert, row = placed.alert, placed.row
+    to_come = ANNOUNCED if alert.expires_at else None
     return {
         "fingerprint": row.fingerprint,
         "starts_at": row.starts_at,
@@ -83,7 +84,7 @@ def _row(sender: str, placed: Placed, rules: Rules) -> dict[str, Any]:
         "disposition": row.disposition,
         "status": row.status.value,
         "ends_at": row.ends_at,
-        "end_reason": row.end_reason,
+        "end_reason": to_come if row.fires else row.end_reason,
         "stale_at": _stale_at(alert, rules) if row.fires else None,
         "labels": alert.labels,
         "annotations": alert.annotations,

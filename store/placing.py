@@ -16,7 +16,9 @@ from store.targets import Target
 BY_SENDER = "sender"
 SUPERSEDED = "superseded"
 EXPIRED = "expired"
-"""Why an alert is over: it was said to be; a later start of it came; it was not sent any more."""
+ANNOUNCED = "announced"
+"""Why an alert is over: it was said to be; a later start of it came; it was not sent any more; it
+was not sent again before the end that its sender announced, as it does while the alert fires."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -54,12 +54,15 @@ def test_each_delivery_keeps_an_alert_alive(store_with, wait):
 def test_an_alert_that_says_when_it_expires_is_over_then(store, wait):
     """`/api/v2/alerts` has no other way to say that it ended."""
     until = datetime.now(UTC) + timedelta(minutes=5)
-    opened(store, replace(alert(), expires_at=until), alert(pod="b"))
+    incident_id = opened(store, replace(alert(), expires_at=until), alert(pod="b"))
     assert store.end_stale_alerts(10) == 0
-
     wait(6 * MINUTE)
+    announced = until - timedelta(minutes=6)  # for which the clocks were moved
 
     assert store.end_stale_alerts(10) == 1
+
+    (ended,) = (kept for kept in store.page_alerts(incident_id) if kept.alert.ends_at)
+    assert (ended.alert.ends_at, ended.end_reason) == (announced, "announced")
 
 
 def test_stale_alerts_end_in_batches(store, wait):
