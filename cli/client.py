@@ -6,12 +6,16 @@ from http import HTTPStatus
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
+import click
 import httpx2 as httpx
 
 from cli.exits import CommandError, Exit
 
 _TIMEOUT_SECONDS = 15.0
 _POLL_SECONDS = 0.3
+_PATIENCE = 10
+"""How often one request is asked again that was too much for its minute."""
+_LONGEST_WAIT_SECONDS = 60.0
 _CODES = {401: Exit.AUTH, 403: Exit.AUTH, 404: Exit.NOT_FOUND, 503: Exit.UNREACHABLE}
 _HINTS = {401: "\n  name a token with --token or OPSSAGE_TOKEN"}
 _TERMINAL = {"completed", "failed"}
@@ -20,6 +24,8 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 
 PAGE = 200
 """The most that the API lists at once."""
+ALERTS_PAGE = 100
+"""The same of alerts, which are larger."""
 
 Incident = Mapping[str, Any]
 """An incident as the API answers it."""
@@ -44,6 +50,7 @@ class Client:
         # OpsSage is near; a proxy of the environment is for what is far
         self._http = httpx.Client(headers=headers, timeout=_TIMEOUT_SECONDS, trust_env=False)
         self._seen: dict[str, tuple[str, Incident]] = {}
+        self._has_waited = False
 
     def __enter__(self) -> Self:
         return self
@@ -106,7 +113,7 @@ class Client:
     def alerts_of(self, incident_id: str) -> tuple[list[KeptAlert], bool]:
         """Return the first alerts of an incident, and whether there are more."""
         path = f"/api/v1/incidents/{incident_id}/alerts"
-        page = _document(self._ask("GET", path, params={"limit": PAGE}))
+        page = _document(self._ask("GET", path, params={"limit": ALERTS_PAGE}))
         return page["items"], page["next_cursor"] is not None
 
     def retry(self, incident_id: str) -> Incident:
@@ -180,7 +187,21 @@ class Client:
         return f"{self.url}/api/v1/incidents/{incident_id}"
 
     def _ask(self, method: str, path: str, **content: Any) -> httpx.Response:
-        return _checked(self._request(method, path, **content))
+        """Ask, and ask again when the server says to wait: a list may be longer than a minute."""
+        answer = self._request(method, path, **content)
+        for _ in range(_PATIENCE):
+            if answer.status_code != httpx.codes.TOO_MANY_REQUESTS:
+                break
+            self._wait(answer)
+            answer = self._request(method, path, **content)
+        return _checked(answer)
+
+    def _wait(self, answer: httpx.Response) -> None:
+        if not self._has_waited:
+            click.echo(f"{told(answer)}\n  waiting, and going on by itself", err=True)
+        self._has_waited = True
+        seconds = answer.headers.get("Retry-After", "")
+        time.sleep(min(int(seconds) if seconds.isdecimal() else 1, _LONGEST_WAIT_SECONDS))
 
     def _request(self, method: str, path: str, **content: Any) -> httpx.Response:
         try:
@@ -232,8 +253,10 @@ def told(answer: httpx.Response) -> str:
     """Return what a problem+json answer says, field by field; other answers in short."""
     try:
         problem = answer.json()
-        lines = [f"{problem['title']} ({answer.status_code}): {problem.get('detail', '')}"]
-        lines += _leaves(problem.get("errors") or {}, "")
+        errors = problem.get("errors") or {}
+        # of a query the detail says what the lines below say by the names of options
+        detail = "" if "query" in errors else f": {problem.get('detail', '')}"
+        lines = [f"{problem['title']} ({answer.status_code}){detail}", *_leaves(errors, "")]
     except (ValueError, KeyError, TypeError, AttributeError):
         return f"{answer.request.url} answered {answer.status_code}: {answer.text[:200]}"
     if problem.get("request_id"):

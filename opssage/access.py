@@ -31,7 +31,7 @@ class Caller:
 
     name: str  #: of the token; alerts that come with it have it as their `sender`
     scopes: frozenset[Scope]
-    token_id: str | None = None  #: None: the configured token, or nobody in particular
+    token_id: str | None = None  #: of a session that of its token; None: nobody in particular
 
     def may(self, scope: Scope) -> bool:
         """Tell whether one of the caller's scopes allows this."""

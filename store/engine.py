@@ -19,11 +19,15 @@ from store.waiting import bound_waits
 BEGIN_OPTION = "sqlite_begin"
 """Execution option: which BEGIN opens a transaction on SQLite."""
 
+AT_ONCE_OPTION = "sqlite_at_once"
+"""Execution option: a transaction that would have to wait for another on SQLite fails instead."""
+
 _UNREADABLE = (
     "database.url: cannot be read as a URL; escape special characters in its password, and name "
     "several hosts in the query: postgresql://user:password@/opssage?host=a:5432&host=b:5432"
 )
 _BUSY_TIMEOUT_MS = 4000
+_WAIT = f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}"
 _WAL_RETRY_SECONDS = 0.02
 
 ANSWER_SECONDS = 2.3
@@ -141,7 +145,7 @@ def _leave(context: ExceptionContext) -> None:
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     # the driver's own BEGIN comes too late to take the write lock first
     connection.isolation_level = None
-    connection.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
+    connection.execute(_WAIT)
     _use_wal(connection)
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
@@ -165,5 +169,13 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    mode = connection.get_execution_options().get(BEGIN_OPTION, "DEFERRED")
-    connection.exec_driver_sql(f"BEGIN {mode}")
+    options = connection.get_execution_options()
+    begin = f"BEGIN {options.get(BEGIN_OPTION, 'DEFERRED')}"
+    if not options.get(AT_ONCE_OPTION):
+        connection.exec_driver_sql(begin)
+        return
+    connection.exec_driver_sql("PRAGMA busy_timeout=0")
+    try:
+        connection.exec_driver_sql(begin)
+    finally:
+        connection.exec_driver_sql(_WAIT)

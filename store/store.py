@@ -398,8 +398,9 @@ class Store:
         return self._write(tokens.revoke, token_id, by)
 
     def touch_token(self, token_id: str) -> None:
-        """Note that a token is in use; written once a minute at most."""
-        self._write_once(tokens.touch, token_id)
+        """Note that a token is in use; once a minute at most, and on SQLite only if none writes."""
+        at_once = self._single_writer.execution_options(**{engine.AT_ONCE_OPTION: True})
+        self._written(at_once, tokens.touch, token_id)
 
     def open_session(
         self,

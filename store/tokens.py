@@ -40,6 +40,7 @@ _SECRET_BYTES = 32
 _ALPHABET = string.ascii_lowercase + string.digits
 _TEXT = re.compile(rf"ops_([a-z0-9]{{{_ID_CHARS}}})_([0-9a-f]{{{2 * _SECRET_BYTES}}})", re.ASCII)
 _TOUCHED_SECONDS = 60.0
+_MOST_SESSIONS = 100  # of one token
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,8 +117,9 @@ def open_session(
     expires_seconds: float,
     parent_id: str,
 ) -> NewToken:
-    """Make a session of a token and write down who logged in; sessions that are over go."""
+    """Make a session of a token and write down who logged in; the oldest beyond a number go."""
     connection.execute(_FORGET)
+    connection.execute(_END_OLDEST, {"wanted": parent_id})
     made = _make(connection, name, scopes, by.name, expires_seconds, parent_id)
     audit.note(connection, by, "login", parent_id)
     return made
@@ -220,4 +222,12 @@ _TOUCH = (
     .values(last_used_at=database_now())
 )
 _END = delete(api_tokens).where(_is_wanted, _is_session)
+_END_OLDEST = delete(api_tokens).where(
+    api_tokens.c.token_id.in_(
+        select(api_tokens.c.token_id)
+        .where(api_tokens.c.parent_id == bindparam("wanted"))
+        .order_by(api_tokens.c.created_at.desc(), api_tokens.c.token_id)
+        .offset(_MOST_SESSIONS - 1)
+    )
+)
 _FORGET = delete(api_tokens).where(_is_session, api_tokens.c.expires_at < database_now())

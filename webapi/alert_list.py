@@ -74,7 +74,13 @@ class StrayPageSchema(PageSchema):
     capped = ma.fields.Boolean(metadata={"description": "Whether there are more than were counted"})
 
 
-class StrayQuerySchema(PageQuerySchema):
+class AlertsQuerySchema(PageQuerySchema):
+    """How long a page of alerts may be: each of them may take 150 kB."""
+
+    limit = ma.fields.Integer(load_default=50, validate=ma.validate.Range(1, 100))
+
+
+class StrayQuerySchema(AlertsQuerySchema):
     """Which alerts without an incident to list."""
 
     disposition = any_of(

@@ -51,11 +51,12 @@ def _add_plain(routes: Blueprint, store: Store, nudge: Nudge, settings: IngestSe
         One with the labels of another that still fires is the same alert.
         """
         try:
-            read = _PLAIN_ALERT.load(parse(body_bytes()))
+            document = parse(body_bytes())
+            read = _PLAIN_ALERT.load(document)
         except UnreadableError as error:
             return _unreadable(error)
         except ValidationError as error:
-            return _faulty(error)
+            return _faulty(error, document)
         group = plain_group(read, settings.group_by, datetime.now(UTC), sender=caller().name)
         return take([group], store.create_incident, nudge)
 
@@ -135,10 +136,21 @@ def _unreadable(error: UnreadableError) -> Response:
     return problem(400, "Bad Request", str(error), errors)
 
 
-def _faulty(error: ValidationError) -> Response:
-    detail = "the alert has fields that cannot be taken; errors names them"
-    errors: dict[str, Any] = {"json": error.messages_dict}
-    return problem(422, "Unprocessable Entity", detail, errors)
+def _faulty(error: ValidationError, document: Any) -> Response:
+    """Refuse what is no plain alert; a form of another door is told its door, not its fields."""
+    if isinstance(document, list):
+        told = "this is a list of alerts, as Prometheus posts it; post it to /api/v2/alerts"
+    elif not isinstance(document, dict):
+        told = "the body is not an object; send one alert, with alert_name"
+    elif "alerts" in document:
+        told = (
+            "this is a webhook; post it to /api/v1/webhooks/alertmanager, or to "
+            "/api/v1/webhooks/grafana when Grafana made it"
+        )
+    else:
+        told = "the alert has fields that cannot be taken; errors names them"
+        return problem(422, "Unprocessable Entity", told, {"json": error.messages_dict})
+    return problem(422, "Unprocessable Entity", told)
 
 
 def _unsigned(error: SignatureError) -> Response:

@@ -26,6 +26,7 @@ from webapi import (
     health,
     incidents,
     limits,
+    masking,
     origins,
     problems,
     rejects,
@@ -90,6 +91,7 @@ def create_app(
     app.url_map.strict_slashes = False
     keyring = Keyring(store, settings.auth.token)
     # what wraps a request, outermost first
+    masking.register(app, settings.auth.token)
     requests.register(app)
     origins.register(app, settings)
     auth.identify(app, keyring, settings.auth.mode)
@@ -102,7 +104,7 @@ def create_app(
     api.register_blueprint(alert_list.blueprint(store))
     api.register_blueprint(incidents.blueprint(store, nudge))
     api.register_blueprint(rejects.blueprint(store, nudge, settings.ingest))
-    api.register_blueprint(tokens.blueprint(store, keyring))
+    api.register_blueprint(tokens.blueprint(store, keyring, settings.auth.mode))
     api.register_blueprint(audit.blueprint(store))
     requests.count_from_zero(app)
     app.register_blueprint(sessions.blueprint(store, keyring, settings))

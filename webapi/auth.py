@@ -3,15 +3,16 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 from flask import Flask, Response, current_app, g, request
 
 from opssage.access import ANYBODY, NOBODY, Actor, Caller, Scope
 from opssage.log import get_logger
-from opssage.redaction import redact_text
 from webapi.keyring import Keyring
+from webapi.masking import masked
 from webapi.problems import problem
+from webapi.remedies import remedy
 
 log = get_logger(__name__)
 
@@ -79,7 +80,7 @@ def _identify_guest(keyring: Keyring) -> Callable[[], None]:
             if isinstance(found, Caller):
                 g.caller = replace(found, scopes=ANYBODY.scopes)
                 return
-            log.debug("token_ignored", place=place, reason=found.value)
+            log.debug("token_ignored", place=place, reason=found.reason)
 
     return find_name
 
@@ -88,7 +89,7 @@ def _identify(keyring: Keyring) -> Callable[[], None]:
     """Return what looks for the first token that is right."""
 
     def find_caller() -> None:
-        g.fault = ""
+        g.fault, g.owner = "", None
         if request.path in PUBLIC:
             return
         for place, text, by_cookie in (*_in_headers(), *_in_cookie()):
@@ -96,7 +97,8 @@ def _identify(keyring: Keyring) -> Callable[[], None]:
             if isinstance(found, Caller):
                 g.caller = found
                 return
-            g.fault = g.fault or f"the token in {place} {found.value}"
+            g.fault = g.fault or f"the token in {place} {found.reason}"
+            g.owner = g.owner or found.name
 
     return find_caller
 
@@ -139,7 +141,8 @@ def _refuse_without_right() -> Response | None:
 
 
 def _unauthorized(scope: Scope) -> Response:
-    answer = problem(401, "Unauthorized", f"{g.fault or 'no token was sent'}; {_fix(scope)}")
+    how = remedy(_rule(), scope, g.owner)
+    answer = problem(401, "Unauthorized", f"{g.fault or 'no token was sent'}; {how}")
     answer.headers["WWW-Authenticate"] = 'Bearer realm="opssage", Basic realm="opssage"'
     return answer
 
@@ -147,25 +150,11 @@ def _unauthorized(scope: Scope) -> Response:
 def _forbidden(scope: Scope) -> Response:
     held = ", ".join(each for each in Scope if each in caller().scopes)
     fault = f"the token of {caller().name} has the scope {held}, and this asks for {scope}"
-    return problem(403, "Forbidden", f"{fault}; {_fix(scope)}")
+    return problem(403, "Forbidden", f"{fault}; {remedy(_rule(), scope)}")
 
 
-def _fix(scope: Scope) -> str:
-    """Return what an operator has to do. In one line: senders write our answer to their log."""
-    return _RECEIVER if scope is Scope.INGEST else _CLIENT.format(scope)
-
-
-_RECEIVER = (
-    "make one with `opssage token create --name alertmanager --scope ingest`, keep it in a file "
-    "that Alertmanager can read, and give the receiver's webhook "
-    "`http_config: {authorization: {credentials_file: /etc/alertmanager/opssage.token}}` or "
-    "`http_config: {basic_auth: {username: opssage, "
-    "password_file: /etc/alertmanager/opssage.token}}`"
-)
-_CLIENT = (
-    "make one with `opssage token create --name NAME --scope {}`, and send it as `Authorization: "
-    "Bearer TOKEN`, as the password of Basic authentication, or as `X-API-Key: TOKEN`"
-)
+def _rule() -> str:
+    return request.url_rule.rule if request.url_rule else ""
 
 
 def _login_first() -> Response | None:
@@ -182,6 +171,7 @@ def own_path(text: str) -> str:
     """Return a path of ours to go on to; `/` for what leads elsewhere or holds a secret."""
     path = text.rstrip("?")
     leads_elsewhere = not path.startswith("/") or path.startswith("//") or "\\" in path
-    if leads_elsewhere or not path.isprintable() or redact_text(path) != path:
+    plain = unquote(path)
+    if leads_elsewhere or not path.isprintable() or masked(plain) != plain:
         return "/"
     return path

@@ -5,9 +5,12 @@ from collections.abc import Sequence
 from math import isinf
 from typing import Any, NoReturn
 
+import marshmallow as ma
 import orjson
-from flask import current_app, request
+from flask import Request, current_app, request
 from flask_smorest import abort
+from webargs.core import missing
+from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import RequestEntityTooLarge
 
 MAX_DEPTH = 32
@@ -17,7 +20,7 @@ MAX_MARKS = 2_000_000
 """Quotation marks, commas and opening brackets, in strings too.
 
 A parsed body takes memory by its values rather than by its bytes. 5,000 alerts of Alertmanager have
-half as many, in 9 MB.
+800,000, in 9 MB.
 """
 
 _MARKS = b'",{['
@@ -79,6 +82,18 @@ def parse(raw: bytes) -> Any:
     if structure.count(b":") != _members(document):
         return _parse_slowly(raw)  # a key comes twice, and this one tells which
     return document
+
+
+class StrictParser(FlaskParser):
+    """Reads the body of `Blueprint.arguments` as our doors read theirs."""
+
+    def load_json(self, req: Request, schema: ma.Schema) -> Any:  # noqa: ARG002 - overrides
+        """Return the JSON of a body that says it is; ends the request with 400 when it is not."""
+        raw = body_bytes() if req.is_json else b""
+        try:
+            return parse(raw) if raw else missing
+        except UnreadableError as error:
+            abort(400, message=str(error))
 
 
 def _outside_strings(raw: bytes) -> bytes:

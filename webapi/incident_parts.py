@@ -10,7 +10,7 @@ from flask_smorest import Blueprint
 from opssage.access import Scope
 from opssage.incident import AlertStatus, Incident
 from store import Store, event_position
-from webapi.alert_list import KeptAlertSchema, shown_alert
+from webapi.alert_list import AlertsQuerySchema, KeptAlertSchema, shown_alert
 from webapi.answers import PageQuerySchema, PageSchema, as_json, or_404, page, polled, shown
 from webapi.auth import needs
 from webapi.cursors import FEW, FINGERPRINT, MOMENT, TEXT, Cursor
@@ -28,7 +28,7 @@ class AlertPageSchema(PageSchema):
     items = ma.fields.List(ma.fields.Nested(KeptAlertSchema), required=True)
 
 
-class AlertQuerySchema(PageQuerySchema):
+class AlertQuerySchema(AlertsQuerySchema):
     """Which alerts of an incident to list."""
 
     status = any_of("Status", validate=ma.validate.OneOf([each.value for each in AlertStatus]))

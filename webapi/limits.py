@@ -8,7 +8,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 
 from opssage.settings import WebSettings
-from webapi.auth import HEALTH, READS, caller
+from webapi.auth import PUBLIC, READS, caller
 from webapi.problems import problem
 
 
@@ -23,10 +23,6 @@ class Limit:
     def hit(self, key: str) -> bool:
         """Count one; False when it is one too many."""
         return self._windows.hit(self._item, key)
-
-    def is_reached(self, key: str) -> bool:
-        """Tell whether the next one would be too many."""
-        return not self._windows.test(self._item, key)
 
     def headers(self, key: str) -> dict[str, str]:
         """Return what a refusal says: the limit, what is left of it, and when it starts anew."""
@@ -47,7 +43,7 @@ def register(app: Flask, settings: WebSettings) -> None:
 
     @app.before_request
     def refuse_too_many() -> Response | None:
-        if request.method not in READS or request.path in HEALTH:
+        if request.method not in READS or request.path in PUBLIC:
             return None
         key = caller().token_id or address()
         if limit.hit(key):

@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from opssage.errors import StoreUnavailableError
 from opssage.log import get_logger
-from opssage.redaction import redact_text
+from webapi.masking import masked
 
 log = get_logger(__name__)
 
@@ -79,7 +79,7 @@ def problem(
         "status": status,
         "detail": detail,
         # somebody may have put a token into the address, and senders write our answer to their log
-        "instance": redact_text(request.path),
+        "instance": masked(request.path),
         "request_id": structlog.contextvars.get_contextvars().get("request_id", ""),
     }
     if errors:

@@ -23,9 +23,14 @@ from webapi.receipts import take
 from webapi.schemas import ReceiptSchema
 from webapi.senders import described
 from webapi.senders.alertmanager import webhook_alert, webhook_group
-from webapi.senders.plain import own_group_key
+from webapi.senders.plain import PlainAlertSchema, own_group_key, plain_group
 from webapi.senders.prometheus import posted_alert
 
+_ANY_FORM = (
+    "an Alertmanager webhook, one alert of it with labels and startsAt, or a plain alert with "
+    "alert_name"
+)
+_PLAIN_ALERT = PlainAlertSchema()
 _ID = f"<int(min=1, max={2**63 - 1}):reject_id>"
 _SENDER_CHARS = 128
 
@@ -187,9 +192,14 @@ def _read(document: Any, reject: KeptReject, settings: IngestSettings) -> AlertG
     if reject.envelope is not None and reject.envelope["group_key"]:
         alerts = (webhook_alert(document),)
         return AlertGroup(alerts=alerts, sender=reject.sender, **reject.envelope)
-    if reject.envelope is not None or (isinstance(document, dict) and "labels" in document):
+    told = document if isinstance(document, dict) else {}
+    if "alert_name" in told:
+        read = _PLAIN_ALERT.load(document)
+        return plain_group(read, settings.group_by, datetime.now(UTC), sender=reject.sender)
+    # what was unreadable is an alert only when it says so: its door asked for something else
+    if reject.envelope is not None or told.keys() >= {"labels", "startsAt"}:
         return _ungrouped(document, reject.sender, settings)
-    group = webhook_group(document)
+    group = webhook_group(document, expected=_ANY_FORM)
     if group.rejects or not group.alerts:
         faults = [bad.reason for bad in group.rejects] or ["Names no alert."]
         raise ma.ValidationError({"alerts": faults})

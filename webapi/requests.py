@@ -10,12 +10,19 @@ from flask import Flask, Response, g, request
 
 from opssage import log, metrics
 from webapi.auth import HEALTH, caller
+from webapi.masking import masked
 
 logger = log.get_logger(__name__)
 
 # a client may send any word; only known ones become a series
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_HEADERS = {
+    # a shared cache does not know a cookie or X-API-Key for what opened a page
+    "Cache-Control": "private, no-cache",
+    "Content-Security-Policy": "frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
 
 
 def register(app: Flask) -> None:
@@ -37,7 +44,8 @@ def count_from_zero(app: Flask) -> None:
 def _begin() -> None:
     g.started = perf_counter()
     given = request.headers.get("X-Request-ID", "")
-    g.request_id = given if _REQUEST_ID.match(given) else token_hex(8)
+    is_fit = _REQUEST_ID.fullmatch(given) and masked(given) == given
+    g.request_id = given if is_fit else token_hex(8)
     log.bind(request_id=g.request_id)
 
 
@@ -53,11 +61,13 @@ def _end(answer: Response) -> Response:
         DEBUG if quiet else INFO,
         "request",
         method=request.method,
-        path=request.path,
+        path=masked(request.path),
         caller=caller().name,
         status=answer.status_code,
         seconds=round(seconds, 4),
     )
     answer.headers["X-Request-ID"] = g.request_id
+    for name, value in _HEADERS.items():
+        answer.headers.setdefault(name, value)
     log.unbind("request_id")
     return answer

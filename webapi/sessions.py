@@ -1,6 +1,6 @@
 """Logging in with a token, for people with a browser. A session is a row of its own.
 
-Its secret lives in a cookie that no script can read, and that no page of another site can send.
+Its secret lives in a cookie that no script can read, and no page of another site can write with.
 """
 
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from flask import Blueprint, Response, g, render_template, request, send_from_di
 from opssage.access import Actor, Caller, Scope
 from opssage.log import get_logger
 from opssage.settings import Settings
-from store import NewToken, Store
+from store import NewToken, Store, split_token
 from webapi.auth import SESSION_COOKIE, own_path
 from webapi.keyring import Keyring
 from webapi.limits import Limit, address
@@ -60,11 +60,10 @@ def blueprint(store: Store, keyring: Keyring, settings: Settings) -> Blueprint:
         onward = own_path(request.form.get("next", "/"))
         if not asks_for_token:
             return _go_on("/")
-        if failures.is_reached(address()):
-            return _too_many(onward, failures)
         login = _look_at(keyring, request.form.get("token", "").strip())
         if login.caller is None:
-            failures.hit(address())
+            if not failures.hit(address()):
+                return _too_many(onward, failures)
             log.warning("login_refused", address=address(), reason=login.fault)
             return _form(onward, 401, login.fault)
         return _with_cookie(_go_on(onward), _open(store, keyring, settings, login.caller), settings)
@@ -72,12 +71,12 @@ def blueprint(store: Store, keyring: Keyring, settings: Settings) -> Blueprint:
     @routes.post("/logout")
     def log_out() -> Response:
         text = request.cookies.get(SESSION_COOKIE, "")
-        found = keyring.holder(text, by_cookie=True) if text else None
-        if isinstance(found, Caller) and found.token_id:
-            store.end_session(found.token_id)
+        parts = split_token(text)
+        if parts and isinstance(keyring.holder(text, by_cookie=True), Caller):
+            store.end_session(parts[0])
             keyring.forget()
         answer = _go_on("/login" if asks_for_token else "/")
-        answer.delete_cookie(SESSION_COOKIE, httponly=True, samesite="Strict")
+        answer.delete_cookie(SESSION_COOKIE, httponly=True, samesite="Lax")
         return answer
 
     return routes
@@ -86,7 +85,7 @@ def blueprint(store: Store, keyring: Keyring, settings: Settings) -> Blueprint:
 def _look_at(keyring: Keyring, text: str) -> _Login:
     found = keyring.holder(text)
     if not isinstance(found, Caller):
-        return _Login(None, f"This token {found.value}.")
+        return _Login(None, f"This token {found.reason}.")
     if not found.may(Scope.READ):
         return _Login(None, "This token may not read.")
     return _Login(found)
@@ -102,7 +101,7 @@ def _open(store: Store, keyring: Keyring, settings: Settings, caller: Caller) ->
         caller.scopes,
         by=Actor(name=caller.name, request_id=g.request_id),
         expires_seconds=seconds,
-        parent_id=caller.token_id or keyring.configured_id or "",
+        parent_id=caller.token_id or "",
     )
 
 
@@ -112,7 +111,7 @@ def _with_cookie(answer: Response, session: NewToken, settings: Settings) -> Res
         session.text,
         expires=session.kept.expires_at,
         httponly=True,
-        samesite="Strict",
+        samesite="Lax",  # a link in a message leads to its page; what writes is checked by Origin
         secure=request.is_secure or settings.web.base_url.startswith("https:"),
     )
     return answer

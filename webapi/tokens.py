@@ -5,16 +5,20 @@ from collections.abc import Mapping
 from typing import Any
 
 import marshmallow as ma
-from flask import Response, current_app
+from flask import Response, current_app, request
 from flask_smorest import Blueprint
 
 from opssage.access import Scope
 from store import KeptToken, Store
-from webapi.auth import actor, needs
+from webapi.auth import READS, actor, needs
+from webapi.body import StrictParser
 from webapi.keyring import REMEMBERED_SECONDS, Keyring
-from webapi.problems import answers_problems, refuse
+from webapi.problems import answers_problems, problem, refuse
 
 _NAME_CHARS = 128
+_BLANK = "\\x20\\xa0"
+# control characters, line ends, and what turns the direction of writing
+_UNPRINTABLE = "\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069"
 _ID_CHARS = 8
 _MOST_SECONDS = 10 * 366 * 86_400
 
@@ -22,9 +26,7 @@ _MOST_SECONDS = 10 * 366 * 86_400
 class _Name(ma.fields.String):
     """A name that fits on a line of a log, and does not begin with a blank."""
 
-    described: Mapping[str, str] = {
-        "pattern": "^[^\\x00-\\x20\\x7f-\\xa0][^\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029]*$"
-    }
+    described: Mapping[str, str] = {"pattern": f"^[^{_BLANK}{_UNPRINTABLE}][^{_UNPRINTABLE}]*$"}
 
     def _deserialize(self, value: Any, *told: Any, **named: Any) -> str:
         name: str = super()._deserialize(value, *told, **named)
@@ -98,9 +100,12 @@ class RevokedSchema(ma.Schema):
     token_id = ma.fields.String()
 
 
-def blueprint(store: Store, keyring: Keyring) -> Blueprint:
-    """Return the routes of tokens; `keyring` is told of what ends."""
+def blueprint(store: Store, keyring: Keyring, mode: str) -> Blueprint:
+    """Return the routes of tokens, in mode `open` to list only; `keyring` is told of what ends."""
     routes = Blueprint("tokens", __name__, url_prefix="/api/v1/tokens", description="Who may call")
+    routes.ARGUMENTS_PARSER = StrictParser()
+    if mode == "open":
+        routes.before_request(_refuse_writes)
 
     @routes.route("")
     @routes.alt_response(200, schema=TokenListSchema, description="All but sessions")
@@ -112,7 +117,7 @@ def blueprint(store: Store, keyring: Keyring) -> Blueprint:
     @routes.route("", methods=["POST"])
     @routes.arguments(NewTokenSchema, unknown=ma.RAISE)
     @routes.alt_response(201, schema=MadeTokenSchema, description="The only time it is shown")
-    @answers_problems(routes, 422)
+    @answers_problems(routes, 409, 422)
     @needs(Scope.ADMIN)
     def create_token(asked: dict[str, Any]) -> Response:
         """Make a token. Several may have one name, so that a sender can change to the next."""
@@ -124,7 +129,7 @@ def blueprint(store: Store, keyring: Keyring) -> Blueprint:
     @routes.route("/<token_id>", methods=["DELETE"])
     @routes.doc(description=f"Other web processes may take it for {REMEMBERED_SECONDS:g} s more.")
     @routes.alt_response(200, schema=RevokedSchema, description="Revoked")
-    @answers_problems(routes, 404)
+    @answers_problems(routes, 404, 409)
     @needs(Scope.ADMIN)
     def revoke_token(token_id: str) -> Response:
         """Revoke a token and end the sessions it opened."""
@@ -136,6 +141,18 @@ def blueprint(store: Store, keyring: Keyring) -> Blueprint:
         return _json({"status": "revoked", "token_id": token_id})
 
     return routes
+
+
+def _refuse_writes() -> Response | None:
+    """Keep what anybody may do in mode `open` from outliving that mode."""
+    if request.method in READS:
+        return None
+    return problem(
+        409,
+        "Conflict",
+        "in mode open anybody could make tokens here; use `opssage token` on the machine, or set "
+        "auth.mode to token",
+    )
 
 
 def _shown(kept: KeptToken) -> dict[str, Any]:

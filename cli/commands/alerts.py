@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from cli import listing
-from cli.client import PAGE, Client, KeptAlert
+from cli.client import ALERTS_PAGE, Client, KeptAlert
 from cli.options import Options, messages, pass_options, print_json, takes
 from cli.output import Output
 from opssage.incident import Disposition
@@ -23,7 +23,7 @@ _COLUMNS = ("last_seen_at", "disposition", "status", "deliveries", "sender", "fi
     help="Only those left out for this reason; repeat for any of several.",
 )
 @click.option("--sender", "senders", multiple=True, help="Only of this sender; repeat as above.")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, PAGE))
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, ALERTS_PAGE))
 @takes("config", "data", "url", "token", "json")
 @pass_options
 def alerts(
@@ -43,7 +43,7 @@ def alerts(
     else:
         listing.show(Output(), (*_COLUMNS, "alert_name"), map(_row, found))
     if more:
-        messages.print(f"there are older ones: --limit shows up to {PAGE}")
+        messages.print(f"there are older ones: --limit shows up to {ALERTS_PAGE}")
 
 
 def _row(alert: KeptAlert) -> list[Any]:

@@ -60,6 +60,8 @@ def _tell(
             for position, refused in wrong[key].items():
                 below = value[position], written[key][position], (*path, f"[{position}]")
                 yield from _tell(row.section, refused, *below)
+        elif isinstance(row, Kind) and _is_of_entries(row, wrong[key]):
+            yield from _tell_entries(value, wrong[key], path)
         elif isinstance(row, Kind):
             yield f"{dotted(path)}: {_refused(row, value, written[key])}"
         else:
@@ -67,6 +69,22 @@ def _tell(
     for key, row in rows(section).items():
         if key in wrong and key not in written and isinstance(row, Kind):
             yield f"{dotted((*at, key))}: missing; write {row.expects}, for example {row.example}"
+
+
+def _is_of_entries(kind: Kind, wrong: Any) -> bool:
+    return isinstance(kind.field, fields.Dict) and isinstance(wrong, Mapping)
+
+
+def _tell_entries(
+    values: Mapping[str, Any], wrong: Mapping[str, Any], path: Path
+) -> Iterator[str]:
+    """Put into words what is wrong with entries whose names are the writer's own."""
+    for name, value in values.items():
+        refused = wrong.get(name, {})
+        for said in refused.get("key", ()):
+            yield f"{dotted((*path, name))}: {said}"
+        for said in refused.get("value", ()):
+            yield f"{dotted((*path, name))}: {_shown_value(value)} {said}"
 
 
 def dotted(path: Path) -> str:
@@ -96,6 +114,10 @@ def _shown(kind: Kind, value: Any) -> str:
         return "the value (hidden)"
     if isinstance(value, Mapping) and not isinstance(kind.field, fields.Dict):
         return "a section"
+    return _shown_value(value)
+
+
+def _shown_value(value: Any) -> str:
     if not isinstance(value, str):
         return redact_text(str(value))[:_SHOWN_LENGTH]
     return repr(without_password(value)[:_SHOWN_LENGTH])

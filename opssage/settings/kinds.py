@@ -13,7 +13,10 @@ from urllib.parse import urlsplit
 
 from marshmallow import ValidationError, fields, validate
 
+from opssage.matching import check_pattern
+
 _LABEL = r"^[a-zA-Z_][a-zA-Z0-9_]*\Z"
+_NO_LABEL = "the name of a label has letters, digits and underscores only"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,12 +92,14 @@ def text(
     example: str | None = None,
     env: str | None = None,
     secret: bool = False,
+    least: int = 1,
 ) -> Any:
-    """Declare a text that is not blank."""
+    """Declare a text that is not blank, of `least` characters."""
+    length = f" of at least {least} characters" if least > 1 else ""
     return setting(
         default,
-        field=fields.String(validate=validate.Regexp(r"(?s).*\S")),
-        expects="a text (a number needs quotes)",
+        field=fields.String(validate=[validate.Regexp(r"(?s).*\S"), validate.Length(least)]),
+        expects=f"a text{length} (a number needs quotes)",
         example=example,
         env=env,
         secret=secret,
@@ -164,8 +169,11 @@ def label_patterns(*, required: bool = False) -> Any:
     return setting(
         dataclasses.MISSING if required else (),
         field=_Patterns(
-            keys=fields.String(validate=validate.Regexp(_LABEL)),
-            values=fields.String(validate=_check_pattern),
+            keys=fields.String(validate=validate.Regexp(_LABEL, error=_NO_LABEL)),
+            values=fields.String(
+                validate=_check_pattern,
+                error_messages={"invalid": "is not a text; a number needs quotes"},
+            ),
             required=required,
             validate=validate.Length(min=1) if required else None,
         ),
@@ -182,9 +190,9 @@ class _Patterns(fields.Dict):
 
 def _check_pattern(value: str) -> None:
     try:
-        re.compile(value)
-    except re.error as error:
-        raise ValidationError("pattern") from error
+        check_pattern(value)
+    except ValueError as error:
+        raise ValidationError(f"is not a regular expression of RE2: {error}") from error
 
 
 def target_name() -> Any:

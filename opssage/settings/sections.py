@@ -75,7 +75,11 @@ class AuthSettings:
 
     mode: str = choice("open", "token", env="OPSSAGE_AUTH_MODE", may_be_null=True)
     token: str | None = text(
-        None, example="the output of: openssl rand -hex 32", env="OPSSAGE_TOKEN", secret=True
+        None,
+        example="the output of: openssl rand -hex 32",
+        env="OPSSAGE_TOKEN",
+        secret=True,
+        least=16,
     )  #: one that may do everything, beside those that are stored
     session_seconds: float = seconds(43_200)
 

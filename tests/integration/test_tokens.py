@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
 from opssage.access import Actor, Scope
+from opssage.errors import StoreUnavailableError
 from store import engine, split_token, tables
 from store.columns import database_now
 
@@ -152,3 +153,35 @@ def test_only_what_looks_like_a_token_is_split():
     assert split_token("ops_abcd0123_" + "0f" * 32) == ("abcd0123", "0f" * 32)
     for text in ("ops_ABCD0123_" + "0f" * 32, "ops_abcd0123_" + "0f" * 31, "ops_abcd0123"):
         assert split_token(text) is None
+
+
+def test_noting_a_use_waits_for_no_other_writer(store, bound):
+    """It is not worth a request's time: what cannot be written at once is left out."""
+    if bound.dialect.name == "postgresql":
+        pytest.skip("rows are locked one by one there")
+    made = store.create_token("a", [Scope.READ], by=ME)
+    writing = bound.execution_options(**{engine.BEGIN_OPTION: "IMMEDIATE"})
+    begins: list[str] = []
+    event.listen(store._engine, "before_cursor_execute", lambda *told: begins.append(told[2]))
+
+    with writing.begin(), pytest.raises(StoreUnavailableError):
+        store.touch_token(made.token_id)
+
+    assert begins == ["PRAGMA busy_timeout=0", "BEGIN IMMEDIATE", "PRAGMA busy_timeout=4000"]
+    store.touch_token(made.token_id)
+    assert store.find_token(made.token_id).last_used_at
+
+
+def test_sessions_of_a_token_are_bounded(store, bound):
+    """The oldest give way, so that logging in again and again fills no disk."""
+    parent = store.create_token("a", [Scope.READ], by=ME)
+
+    opened = [
+        store.open_session(
+            "a", [Scope.READ], by=ME, expires_seconds=60, parent_id=parent.token_id
+        ).token_id
+        for _ in range(101)
+    ]
+
+    assert store.find_token(opened[0]) is None
+    assert all(map(store.find_token, opened[1:]))

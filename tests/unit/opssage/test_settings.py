@@ -193,7 +193,17 @@ def test_open_to_others_is_accepted_in_words():
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
 def test_token_asks_for_itself(host: str):
     """A token that is set is asked for, whatever the host, without a mode."""
-    assert load(SHIPPED, {"OPSSAGE_HOST": host, "OPSSAGE_TOKEN": "abc"}).auth.mode == "token"
+    assert load(SHIPPED, {"OPSSAGE_HOST": host, "OPSSAGE_TOKEN": "x" * 16}).auth.mode == "token"
+
+
+def test_a_token_that_can_be_guessed_is_refused():
+    """The fault does not show it, and says how to make another."""
+    (fault,) = faults(SHIPPED, {"OPSSAGE_TOKEN": "x" * 15})
+
+    assert fault == (
+        "auth.token: the value (hidden) (from OPSSAGE_TOKEN) is not a text of at least 16 "
+        "characters (a number needs quotes); for example the output of: openssl rand -hex 32"
+    )
 
 
 def test_fault_of_auth_is_told_once(tmp_path: Path):
@@ -212,7 +222,7 @@ def test_settings_do_not_change():
 SECRETS = {
     "DATABASE_URL": "postgresql://app:hunter2@db/x?password=hunter2",
     "OPSSAGE_BROKER_URL": "redis://:hunter2@mq:6379/0",
-    "OPSSAGE_TOKEN": "hunter2",
+    "OPSSAGE_TOKEN": "hunter2-hunter2-hunter2",
     "PROMETHEUS_URL": "http://me:hunter2@prometheus:9090",
     "PROMETHEUS_TOKEN": "hunter2",
     "LOKI_TOKEN": "hunter2",
@@ -229,7 +239,8 @@ def test_described_settings_mask_secrets():
     described = describe(load(SHIPPED, SECRETS))
 
     assert "hunter2" not in json.dumps(described)
-    assert described["auth"]["token"] == "[redacted:f52f:7]"
+    assert described["auth"]["token"].startswith("[redacted:")
+    assert described["sources"]["loki"]["bearer_token"] == "[redacted:f52f:7]"
     assert described["sources"]["prometheus"]["url"] == (
         "http://me:[redacted:f52f:7]@prometheus:9090"
     )

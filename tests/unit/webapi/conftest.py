@@ -43,7 +43,7 @@ def client(app: Flask) -> FlaskClient:
 @pytest.fixture
 def guarded_app(store: Store, nudges: Nudges) -> Flask:
     """The app in mode `token`, with one token in its configuration."""
-    settings = load(environ={"OPSSAGE_AUTH_MODE": "token", "OPSSAGE_TOKEN": "s3cret"})
+    settings = load(environ={"OPSSAGE_AUTH_MODE": "token", "OPSSAGE_TOKEN": "sesame-0123456789"})
     return create_app(settings, store, nudges, {"database": store.ping})
 
 
@@ -51,6 +51,14 @@ def guarded_app(store: Store, nudges: Nudges) -> Flask:
 def guarded(guarded_app: Flask) -> FlaskClient:
     """A client of that app, without a token."""
     return guarded_app.test_client()
+
+
+@pytest.fixture
+def admin(guarded_app: Flask) -> FlaskClient:
+    """A client of that app with the token in its configuration."""
+    client = guarded_app.test_client()
+    client.environ_base["HTTP_AUTHORIZATION"] = "Bearer sesame-0123456789"
+    return client
 
 
 @pytest.fixture

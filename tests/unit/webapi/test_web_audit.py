@@ -11,10 +11,10 @@ TOKENS = "/api/v1/tokens"
 
 
 @pytest.fixture
-def deeds(client) -> None:
+def deeds(admin) -> None:
     """Three tokens made."""
     for name in ("a", "b", "c"):
-        client.post(TOKENS, json={"name": name, "scopes": ["read"]})
+        admin.post(TOKENS, json={"name": name, "scopes": ["read"]})
 
 
 def names(answer) -> list[str]:
@@ -22,14 +22,12 @@ def names(answer) -> list[str]:
     return [item["detail"]["name"] for item in answer.json["items"]]
 
 
-def test_the_newest_comes_first_with_who_and_when(client, deeds):
+def test_the_newest_comes_first_with_who_and_when(admin, deeds):
     """Each entry can be found in the log by its request."""
     request_id = "a-request"
-    client.post(
-        TOKENS, json={"name": "d", "scopes": ["read"]}, headers={"X-Request-ID": request_id}
-    )
+    admin.post(TOKENS, json={"name": "d", "scopes": ["read"]}, headers={"X-Request-ID": request_id})
 
-    answer = client.get(AUDIT)
+    answer = admin.get(AUDIT)
 
     assert names(answer) == ["d", "c", "b", "a"]
     newest = answer.json["items"][0]
@@ -38,12 +36,12 @@ def test_the_newest_comes_first_with_who_and_when(client, deeds):
     assert newest["at"].endswith("Z")
 
 
-def test_pages_follow_each_other(client, deeds):
+def test_pages_follow_each_other(admin, deeds):
     """The Link of a page leads to the next, with the same filters."""
-    first = client.get(AUDIT, query_string={"limit": 2, "actor": "default"})
+    first = admin.get(AUDIT, query_string={"limit": 2, "actor": "default"})
     assert first.headers["Link"].endswith('; rel="next"')
 
-    second = client.get(first.headers["Link"].split(">")[0][1:])
+    second = admin.get(first.headers["Link"].split(">")[0][1:])
 
     assert names(first) + names(second) == ["c", "b", "a"]
     assert second.json["next_cursor"] is None
@@ -54,17 +52,17 @@ def test_pages_follow_each_other(client, deeds):
     ("query", "found"),
     [({"action": "token.create"}, 3), ({"action": "delete"}, 0), ({"actor": "eve"}, 0)],
 )
-def test_filters_choose(client, deeds, query, found):
+def test_filters_choose(admin, deeds, query, found):
     """By what was done, and who did it."""
-    assert len(client.get(AUDIT, query_string=query).json["items"]) == found
+    assert len(admin.get(AUDIT, query_string=query).json["items"]) == found
 
 
-def test_one_target_can_be_followed(client, deeds):
+def test_one_target_can_be_followed(admin, deeds):
     """What was done to one thing, whatever it was."""
-    token_id = client.get(TOKENS).json["items"][0]["token_id"]
-    client.delete(f"{TOKENS}/{token_id}")
+    token_id = admin.get(TOKENS).json["items"][0]["token_id"]
+    admin.delete(f"{TOKENS}/{token_id}")
 
-    items = client.get(AUDIT, query_string={"target": token_id}).json["items"]
+    items = admin.get(AUDIT, query_string={"target": token_id}).json["items"]
 
     assert [item["action"] for item in items] == ["token.revoke", "token.create"]
 
@@ -72,9 +70,9 @@ def test_one_target_can_be_followed(client, deeds):
 @pytest.mark.parametrize(
     "query", [{"cursor": "x"}, {"cursor": "0"}, {"actor": "a\0"}, {"limit": 0}, {"odd": 1}]
 )
-def test_a_wrong_query_is_a_422(client, query):
+def test_a_wrong_query_is_a_422(admin, query):
     """A filter that is not understood must not list everything."""
-    answer = client.get(AUDIT, query_string=query)
+    answer = admin.get(AUDIT, query_string=query)
 
     assert answer.status_code == 422
     assert set(answer.json["errors"]["query"]) == set(query)

@@ -39,11 +39,11 @@ def test_too_many_reads_are_a_429(limited):
     assert int(answer.headers["X-RateLimit-Reset"]) > 0
 
 
-@pytest.mark.parametrize("environ", [{}, {"OPSSAGE_TOKEN": "s3cret"}])
+@pytest.mark.parametrize("environ", [{}, {"OPSSAGE_TOKEN": "sesame-0123456789"}])
 def test_alerts_are_never_limited(limited, environ):
     """A refused alert may be lost; neither are the routes that machines ask all day."""
     client = limited(1, **environ)
-    headers = {"Authorization": "Bearer s3cret"}
+    headers = {"Authorization": "Bearer sesame-0123456789"}
 
     told = {
         client.post(
@@ -90,6 +90,39 @@ def test_wrong_tokens_count_for_their_address(limited, make_token):
     assert told == [*[401] * LIMIT, 429]
     good = {"X-API-Key": make_token("read").text}
     assert client.get(INCIDENTS, headers=good).status_code == 200
+
+
+def test_the_configured_token_has_its_own_limit(limited):
+    """What others of its address read, or try to, is not its."""
+    client = limited(OPSSAGE_TOKEN="sesame-0123456789")
+    for _ in range(LIMIT + 1):
+        client.get(INCIDENTS)
+
+    answer = client.get(INCIDENTS, headers={"X-API-Key": "sesame-0123456789"})
+
+    assert answer.status_code == 200
+
+
+def test_sessions_share_the_limit_of_their_token(limited, make_token):
+    """Logging in again brings nothing."""
+    client = limited(OPSSAGE_AUTH_MODE="token")
+    token = make_token("read").text
+    told = []
+
+    for _ in range(LIMIT + 1):
+        client.post("/login", data={"token": token})
+        told.append(client.get(INCIDENTS).status_code)
+
+    assert told == [*[200] * LIMIT, 429]
+
+
+def test_the_login_is_not_limited(limited):
+    """Whoever was refused for want of a token gets the form to send one."""
+    client = limited(OPSSAGE_AUTH_MODE="token")
+    for _ in range(LIMIT + 1):
+        client.get(INCIDENTS)
+
+    assert client.get("/login").status_code == 200
 
 
 def test_each_address_has_its_own_limit(limited):

@@ -61,6 +61,13 @@ def test_an_alert_that_fires_expires_at_its_end():
     assert alert.fingerprint == fingerprint(alert.labels)
 
 
+def test_an_end_far_ahead_is_cut():
+    """An alert that nobody sends again must not fire for ever."""
+    (group,) = read(posted() | {"endsAt": "9999-12-31T23:59:59Z"}, stale_seconds=3600.0)
+
+    assert group.alerts[0].expires_at == NOON + timedelta(hours=1)
+
+
 @pytest.mark.parametrize("ends", [-1, 0])
 def test_an_end_that_has_passed_is_a_resolution(ends):
     """As for Alertmanager, an alert that ends now is over."""
