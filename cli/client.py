@@ -132,6 +132,12 @@ class Client:
         freed: Incident = _document(self._ask("DELETE", _ack_of(incident_id)))
         return freed
 
+    def judge(self, incident_id: str, judgement: Mapping[str, str]) -> Mapping[str, Any]:
+        """Say whether an incident's diagnosis is right; returns what is kept of it."""
+        path = f"/api/v1/incidents/{incident_id}/feedback"
+        kept: Mapping[str, Any] = _document(self._ask("POST", path, json=judgement))
+        return kept
+
     def stray_alerts(self, query: Query, limit: int) -> tuple[list[KeptAlert], bool]:
         """Return the newest alerts that belong to no incident, and whether there are more."""
         page = _document(self._ask("GET", "/api/v1/alerts", params={**query, "limit": limit}))

@@ -1,14 +1,16 @@
 """The tokens that the first `opssage up` on a database makes, and tells once."""
 
 import store
-from cli import person
+from cli import person, receiver
 from opssage.settings import Settings
 from store import NewToken
 
 _PURPOSES = {
     "admin": "for people: everything, at the API, the pages and `opssage --token`",
-    "alertmanager": "for the sender: posts alerts and reads nothing",
+    "alertmanager": "for the sender, which reads nothing: put it into "
+    f"{receiver.TOKEN_FILE}, for Alertmanager alone to read",
 }
+_RULE = "-" * 78
 _WIDTH = max(map(len, _PURPOSES))
 
 
@@ -28,12 +30,13 @@ def make(settings: Settings) -> tuple[NewToken, ...]:
 
 def told(made: tuple[NewToken, ...], settings: Settings) -> str:
     """Return what a person reads of them, the tokens themselves too."""
-    lines = ["Tokens of this database, shown this once; `opssage token` makes and ends others:"]
+    lines = [_RULE, "The first tokens of this database, shown this once:", ""]
     for token in made:
         lines += [
             f"  {token.kept.name:<{_WIDTH}}  {token.text}",
             f"  {'':<{_WIDTH}}  {_PURPOSES[token.kept.name]}",
         ]
+    lines += ["", "Keep them, or make others later: `opssage token create`, and `revoke`."]
     if settings.auth.mode == "open":
         lines.append("They are not needed while auth.mode is open.")
-    return "\n".join(lines)
+    return "\n".join([*lines, _RULE])

@@ -19,6 +19,7 @@ _COMMANDS = {
     "show": "show an incident and its diagnosis",
     "watch": "follow an incident until it is diagnosed",
     "ack": "say that you look after an incident",
+    "feedback": "say whether a diagnosis is right",
     "retry": "diagnose an incident anew, or run a failed one on",
     "alerts": "list alerts that opened no incident",
     "rejects": "list alerts that could not be taken, and take them after all",

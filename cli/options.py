@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import UUID
 
 import click
 import orjson
@@ -96,6 +97,18 @@ def takes(*names: str) -> Callable[[F], F]:
         return command
 
     return add
+
+
+def _id(_: click.Context, __: click.Parameter, value: str) -> str:
+    try:
+        return str(UUID(value))
+    except ValueError as error:
+        told = f"{value!r} is not the id of an incident: `opssage incidents` lists them"
+        raise click.BadParameter(told) from error
+
+
+takes_incident = click.argument("incident_id", callback=_id)
+"""Adds the id of an incident to a command; what is none is not asked for."""
 
 
 def waits(seconds: float) -> Callable[[F], F]:

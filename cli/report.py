@@ -12,7 +12,7 @@ from rich.text import Text
 from cli.client import Incident, KeptAlert
 from cli.exits import Exit
 from opssage.diagnosis import Verdict, certainty
-from opssage.incident import Status
+from opssage.incident import AlertClass, Status
 from opssage.wire import parse_time
 
 _VERDICTS = {
@@ -21,6 +21,10 @@ _VERDICTS = {
     "insufficient_evidence": ("not enough evidence", "bold yellow"),
 }
 _SEVERITY_STYLES = {"critical": "bold red", "error": "red", "warning": "yellow"}
+_BLIND = {
+    AlertClass.NO_DATA: "for want of data",
+    AlertClass.SOURCE_ERROR: "by an error of their source",
+}
 _LABEL_WIDTH = 12
 _FIRST_STEPS = 3
 _MOST_CAUSES = 3
@@ -75,7 +79,7 @@ def title(incident: Incident) -> Text:
     severity = incident.get("severity") or ""
     place = "/".join(filter(None, (incident.get("namespace"), incident.get("service"))))
     return Text.assemble(
-        (printable(incident.get("alert_name") or "?"), "bold"),
+        (printable(incident.get("alert_name") or "(no name)"), "bold"),
         "  ",
         (printable(severity), _SEVERITY_STYLES.get(severity, "")),
         f"  {printable(place)}" if place else "",
@@ -95,9 +99,15 @@ def fault(error: Mapping[str, Any]) -> str:
 
 
 def counted(alerts: Sequence[KeptAlert], *, more: bool) -> str:
-    """Return how many alerts fire and how many are over; `more`: at least."""
-    numbers = Counter(alert["status"] for alert in alerts)
-    told = [f"{number} {status}" for status, number in sorted(numbers.items())]
+    """Return how many alerts fire and how many are over; `more`: at least.
+
+    Those that tell of a blind rule, rather than of what it looks at, are counted apart.
+    """
+    numbers = Counter(
+        " ".join(filter(None, (alert["status"], _BLIND.get(alert.get("alert_class", "")))))
+        for alert in alerts
+    )
+    told = [f"{number} {words}" for words, number in sorted(numbers.items())]
     return ", ".join([*told, "and more"] if more else told)
 
 

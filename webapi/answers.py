@@ -28,6 +28,11 @@ def shown(item: object, names: Iterable[str]) -> dict[str, Any]:
 class PageQuerySchema(ma.Schema):
     """How long a page may be; each list adds its own cursor."""
 
+    def __init__(self, **options: Any) -> None:
+        """Have an unknown parameter answered with those that are known."""
+        super().__init__(**options)
+        self.error_messages["unknown"] = f"Unknown; there are {', '.join(sorted(self.fields))}."
+
     limit = ma.fields.Integer(load_default=50, validate=ma.validate.Range(1, 200))
 
 

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from itertools import islice
+from threading import Lock
 from typing import Any, NoReturn, TypeVar
 
 import marshmallow as ma
 import structlog
 from flask import Flask, Response, current_app, request
 from flask_smorest import Api, Blueprint, abort
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
 from opssage.errors import StoreUnavailableError
 from opssage.log import get_logger
@@ -20,7 +21,12 @@ log = get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 5
 _MAX_FAULTS = 64
+_MAX_SAID = 4  # in the one text; errors has more
 _NAME_CHARS = 64
+_NOWHERE = (
+    "there is nothing at this address; the id of an incident is a UUID, that of a reject a number, "
+    "and /api/docs has all addresses"
+)
 
 View = TypeVar("View", bound=Callable[..., Response])
 
@@ -44,6 +50,29 @@ class ProblemApi(Api):
 
     ERROR_SCHEMA = ProblemSchema
 
+    def __init__(self, app: Flask, **options: Any) -> None:
+        """Serve the description of an app."""
+        self._undescribed: list[Blueprint] = []
+        self._describing = Lock()
+        super().__init__(app, **options)
+
+    def register_blueprint(self, routes: Blueprint) -> None:
+        """Serve routes; they are described when somebody asks, which most processes never are."""
+        self._app.extensions["flask-smorest"]["blp_name_to_api"][routes.name] = self
+        self._app.register_blueprint(routes)
+        self._undescribed.append(routes)
+
+    def _openapi_json(self) -> Response:
+        with self._describing:
+            while self._undescribed:
+                routes = self._undescribed.pop(0)
+                routes.register_views_in_doc(
+                    self, self._app, self.spec, name=routes.name, parameters=None
+                )
+                self.spec.tag({"name": routes.name, "description": routes.description})
+        answer: Response = super()._openapi_json()
+        return answer
+
     def _register_responses(self) -> None:
         """Document errors in their own media type; all else that is answered is plain JSON."""
         self.DEFAULT_RESPONSE_CONTENT_TYPE = MEDIA_TYPE
@@ -53,10 +82,7 @@ class ProblemApi(Api):
     def handle_http_exception(self, error: HTTPException) -> Response:
         """Turn any HTTP error, aborted or raised, into a problem."""
         data = getattr(error, "data", None) or {}
-        detail = data.get("message") or error.description or ""
-        if isinstance(error, RequestEntityTooLarge):
-            limit = current_app.config["MAX_CONTENT_LENGTH"]
-            detail = f"the body is larger than {limit} bytes, which is web.max_body_bytes"
+        detail = data.get("message") or _said(data.get("messages")) or _own_words(error)
         answer = problem(
             error.code or 500,
             error.name,
@@ -95,6 +121,32 @@ def _first(faults: Any) -> Any:
         name[:_NAME_CHARS] if isinstance(name, str) else name: _first(inner)
         for name, inner in islice(faults.items(), _MAX_FAULTS)
     }
+
+
+def _own_words(error: HTTPException) -> str:
+    """Return what to say of an error that the framework raised, or one without a message."""
+    if isinstance(error, RequestEntityTooLarge):
+        limit = current_app.config["MAX_CONTENT_LENGTH"]
+        return f"the body is larger than {limit} bytes, which is web.max_body_bytes"
+    if isinstance(error, NotFound):
+        return _NOWHERE
+    if isinstance(error, MethodNotAllowed):
+        return f"this address takes {', '.join(sorted(error.valid_methods or ()))} only"
+    return error.description or ""
+
+
+def _said(faults: Mapping[str, Mapping[str, Any]] | None) -> str:
+    """Return the first faults of fields, wherever they are, as one text."""
+    fields = ((name, fault) for place in (faults or {}).values() for name, fault in place.items())
+    told = (f"{str(name)[:_NAME_CHARS]}: {_joined(fault)}" for name, fault in fields)
+    return "; ".join(islice(told, _MAX_SAID))
+
+
+def _joined(fault: Any) -> str:
+    """Return what is wrong with one field; a list of values has it by position."""
+    if isinstance(fault, Mapping):
+        return " ".join(dict.fromkeys(map(_joined, islice(fault.values(), _MAX_SAID))))
+    return " ".join(map(str, fault)) if isinstance(fault, list) else str(fault)
 
 
 def refuse(status: int, detail: str, errors: Mapping[str, Any] | None = None) -> NoReturn:

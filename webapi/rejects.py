@@ -189,21 +189,27 @@ def _group(reject: KeptReject, corrected: bytes, settings: IngestSettings) -> Al
 
 
 def _read(document: Any, reject: KeptReject, settings: IngestSettings) -> AlertGroup:
-    if reject.envelope is not None and reject.envelope["group_key"]:
+    if reject.envelope is None:
+        return _of_any_form(document, reject.sender, settings)
+    if reject.envelope["group_key"]:
         alerts = (webhook_alert(document),)
         return AlertGroup(alerts=alerts, sender=reject.sender, **reject.envelope)
+    return _ungrouped(document, reject.sender, settings)
+
+
+def _of_any_form(document: Any, sender: str, settings: IngestSettings) -> AlertGroup:
+    """Read what came as an unreadable body: it is an alert only when it says so itself."""
     told = document if isinstance(document, dict) else {}
     if "alert_name" in told:
         read = _PLAIN_ALERT.load(document)
-        return plain_group(read, settings.group_by, datetime.now(UTC), sender=reject.sender)
-    # what was unreadable is an alert only when it says so: its door asked for something else
-    if reject.envelope is not None or told.keys() >= {"labels", "startsAt"}:
-        return _ungrouped(document, reject.sender, settings)
+        return plain_group(read, settings.group_by, datetime.now(UTC), sender=sender)
+    if told.keys() >= {"labels", "startsAt"}:
+        return _ungrouped(document, sender, settings)
     group = webhook_group(document, expected=_ANY_FORM)
     if group.rejects or not group.alerts:
         faults = [bad.reason for bad in group.rejects] or ["Names no alert."]
         raise ma.ValidationError({"alerts": faults})
-    return replace(group, sender=reject.sender)
+    return replace(group, sender=sender)
 
 
 def _ungrouped(document: Any, sender: str, settings: IngestSettings) -> AlertGroup:

@@ -17,7 +17,15 @@ class TouchedSchema(ma.Schema):
 
     incident_id = ma.fields.UUID()
     status = ma.fields.Enum(Status, by_value=True)
-    change = ma.fields.Enum(Change, by_value=True)
+    change = ma.fields.Enum(
+        Change,
+        by_value=True,
+        metadata={
+            "description": "What these alerts mean to it, the first that is true: `opened`,"
+            " `reopened` (it was over), `joined` (they are new in it), `resolved` (the last of its"
+            " alerts ended), `ended` (one did, others fire), `repeated` (nothing new)"
+        },
+    )
     url = ma.fields.String()
 
 
@@ -33,8 +41,10 @@ class ReceiptSchema(ma.Schema):
 
     incidents = ma.fields.List(ma.fields.Nested(TouchedSchema))
     accepted = ma.fields.Integer(metadata={"description": "New, or telling something new"})
-    duplicates = ma.fields.Integer(metadata={"description": "Known as they are"})
-    ignored = ma.fields.Integer(metadata={"description": "Kept, and asking for nothing"})
+    duplicates = ma.fields.Integer(metadata={"description": "Repeats of what is known"})
+    ignored = ma.fields.Integer(
+        metadata={"description": "Kept without an incident, by `ingest.ignore` or as Watchdog is"}
+    )
     rejected = ma.fields.List(ma.fields.Nested(RejectedSchema))
     rejected_more = ma.fields.Integer(
         metadata={"description": "Further ones, neither named nor kept"}
@@ -159,6 +169,9 @@ def _moment(description: str) -> ma.fields.AwareDateTime:
         load_default=None,
         default_timezone=UTC,
         validate=_MOMENTS,
+        error_messages={
+            "invalid": "Not a time like 2026-11-23T12:00:00Z; in a URL a + is written %2B."
+        },
         metadata={"description": description},
     )
 

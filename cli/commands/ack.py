@@ -4,11 +4,11 @@ import click
 
 from cli import report
 from cli.client import Client
-from cli.options import Options, messages, pass_options, print_json, takes
+from cli.options import Options, messages, pass_options, print_json, takes, takes_incident
 
 
 @click.command()
-@click.argument("incident_id")
+@takes_incident
 @click.option("--note", metavar="TEXT", help="What others should know; it is kept in the timeline.")
 @click.option("--undo", is_flag=True, help="Take it back.")
 @takes("config", "data", "url", "token", "json")

@@ -117,7 +117,8 @@ def _read(file: IO[bytes]) -> Any:
     try:
         return orjson.loads(file.read())
     except orjson.JSONDecodeError as error:
-        raise CommandError(f"FILE is not JSON: {error}", Exit.USAGE) from error
+        name = getattr(file, "name", "stdin")
+        raise CommandError(f"{name} is not JSON: {error}", Exit.USAGE) from error
 
 
 @rejects.command()

@@ -4,12 +4,12 @@ import click
 
 from cli import progress, report
 from cli.client import Client
-from cli.options import Options, messages, pass_options, print_json, takes, waits
+from cli.options import Options, messages, pass_options, print_json, takes, takes_incident, waits
 from cli.output import Output
 
 
 @click.command()
-@click.argument("incident_id")
+@takes_incident
 @click.option("--wait", is_flag=True, help="Wait for the diagnosis and show it.")
 @waits(120.0)
 @takes("config", "data", "url", "token", "json")

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from cli import progress, report
 from cli.client import Client, Incident
-from cli.exits import Exit
+from cli.exits import CommandError, Exit
 from cli.options import Options, messages, pass_options, print_json, takes, waits
 from cli.output import Output
 from cli.sending import copies, posts, receipts, storm
@@ -21,6 +21,9 @@ from opssage.settings import GrafanaSettings, is_loopback
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_MAY_NOT_WAIT = (
+    "the alerts are stored; only --wait needs more: a token made with --scope ingest --scope read"
+)
 _STORM = (
     click.option(
         "--count",
@@ -166,7 +169,12 @@ def _diagnosed(
         for incident in receipt["incidents"]:
             touched.setdefault(incident["incident_id"], incident)
     started = progress.known(*touched.values())
-    ended = progress.follow(client, started, timeout, messages)
+    try:
+        ended = progress.follow(client, started, timeout, messages)
+    except CommandError as error:
+        if error.code is not Exit.AUTH:
+            raise
+        raise CommandError(f"{error}\n  {_MAY_NOT_WAIT}", Exit.AUTH) from error
     if as_json:
         print_json(ended)
     else:

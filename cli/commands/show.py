@@ -4,12 +4,12 @@ import click
 
 from cli import report
 from cli.client import Client
-from cli.options import Options, pass_options, print_json, takes
+from cli.options import Options, pass_options, print_json, takes, takes_incident
 from cli.output import Output
 
 
 @click.command()
-@click.argument("incident_id")
+@takes_incident
 @takes("config", "data", "url", "token", "json")
 @pass_options
 @click.pass_context

@@ -116,12 +116,19 @@ async def _run(plan: Plan, effective: Settings) -> None:
     say = prefix.printer((service.name for service in services), messages)
     try:
         async with supervisor.running(services, say) as started:
-            running.announce(plan.data, plan.environment())
+            running.announce(plan.data, announced(plan, effective))
             click.echo(_banner(plan, effective))
             await asyncio.to_thread(_tell_first_tokens, effective)
             await started.until_stopped()
     except supervisor.StoppedError:
         messages.print("stopped before it was ready")
+
+
+def announced(plan: Plan, effective: Settings) -> dict[str, str]:
+    """Return what other commands have to know, whatever their own environment says."""
+    # `open` would contradict a token that somebody has in the environment to call with
+    mode = {"OPSSAGE_AUTH_MODE": "token"} if effective.auth.mode == "token" else {}
+    return {**plan.environment(), **mode}
 
 
 def _tell_first_tokens(effective: Settings) -> None:

@@ -4,12 +4,12 @@ import click
 
 from cli import progress, report
 from cli.client import Client
-from cli.options import Options, messages, pass_options, print_json, takes, waits
+from cli.options import Options, messages, pass_options, print_json, takes, takes_incident, waits
 from cli.output import Output
 
 
 @click.command()
-@click.argument("incident_id")
+@takes_incident
 @waits(600.0)
 @takes("config", "data", "url", "token", "json")
 @pass_options

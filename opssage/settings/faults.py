@@ -60,10 +60,9 @@ def _tell(
             for position, refused in wrong[key].items():
                 below = value[position], written[key][position], (*path, f"[{position}]")
                 yield from _tell(row.section, refused, *below)
-        elif isinstance(row, Kind) and _is_of_entries(row, wrong[key]):
-            yield from _tell_entries(value, wrong[key], path)
         elif isinstance(row, Kind):
-            yield f"{dotted(path)}: {_refused(row, value, written[key])}"
+            faults = _entries(row, value, wrong[key], path)
+            yield from faults or [f"{dotted(path)}: {_refused(row, value, written[key])}"]
         else:
             yield from _tell(row, wrong[key], value, written[key], path)
     for key, row in rows(section).items():
@@ -71,20 +70,16 @@ def _tell(
             yield f"{dotted((*at, key))}: missing; write {row.expects}, for example {row.example}"
 
 
-def _is_of_entries(kind: Kind, wrong: Any) -> bool:
-    return isinstance(kind.field, fields.Dict) and isinstance(wrong, Mapping)
-
-
-def _tell_entries(
-    values: Mapping[str, Any], wrong: Mapping[str, Any], path: Path
-) -> Iterator[str]:
-    """Put into words what is wrong with entries whose names are the writer's own."""
+def _entries(kind: Kind, values: Any, wrong: Any, path: Path) -> list[str]:
+    """Return what is wrong with the entries of a value whose names are the writer's own, if any."""
+    if not (isinstance(kind.field, fields.Dict) and isinstance(wrong, Mapping)):
+        return []
+    faults = []
     for name, value in values.items():
-        refused = wrong.get(name, {})
-        for said in refused.get("key", ()):
-            yield f"{dotted((*path, name))}: {said}"
-        for said in refused.get("value", ()):
-            yield f"{dotted((*path, name))}: {_shown_value(value)} {said}"
+        at, refused = dotted((*path, name)), wrong.get(name, {})
+        faults += [f"{at}: {said}" for said in refused.get("key", ())]
+        faults += [f"{at}: {_shown_value(value)} {said}" for said in refused.get("value", ())]
+    return faults
 
 
 def dotted(path: Path) -> str:

@@ -106,6 +106,17 @@ def text(
     )
 
 
+def header_name(*, example: str) -> Any:
+    """Declare the name of an HTTP header; none by default."""
+    return setting(
+        None,
+        # RFC 9110, 5.6.2: a token
+        field=fields.String(validate=validate.Regexp(r"^[\w!#$%&'*+.^`|~-]+\Z", re.ASCII)),
+        expects="the name of a header",
+        example=example,
+    )
+
+
 class _Choice(fields.String):
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any

@@ -12,6 +12,7 @@ from opssage.settings.kinds import (
     choice,
     database_url,
     flag,
+    header_name,
     label_names,
     label_patterns,
     seconds,
@@ -97,9 +98,13 @@ class GrafanaSettings:
     """How a webhook of Grafana is checked when it signs what it sends."""
 
     secret: str | None = text(
-        None, example="a shared secret", env="OPSSAGE_GRAFANA_SECRET", secret=True
+        None,
+        example="the output of: openssl rand -hex 32",
+        env="OPSSAGE_GRAFANA_SECRET",
+        secret=True,
+        least=16,
     )
-    timestamp_header: str | None = text(None, example="X-Grafana-Alerting-Timestamp")
+    timestamp_header: str | None = header_name(example="X-Grafana-Alerting-Timestamp")
     skew_seconds: float = seconds(300)
 
 

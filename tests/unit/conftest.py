@@ -1,5 +1,6 @@
 """A store of the test's own: real SQL on a copy of an empty, migrated SQLite file."""
 
+import gc
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,10 @@ import pytest
 
 from opssage.settings import DatabaseSettings
 from store import Store, connect
+
+# an app is a cycle of many objects, and hundreds of tests make one: looking for them all the time
+# takes a third of the time
+gc.set_threshold(50_000, 20, 100)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cli import first_tokens
+from cli import first_tokens, receiver
 from opssage.access import Actor, Scope
 from opssage.settings import load
 
@@ -51,12 +51,14 @@ def test_a_configured_token_is_enough(store, settings):
 
 
 def test_each_token_is_told_with_what_it_is_for(settings):
-    """In mode open also that nobody needs them."""
+    """Between two rules, as log lines stand around them; in mode open also that nobody needs it."""
     made = first_tokens.make(settings())
 
-    lines = first_tokens.told(made, settings()).splitlines()
+    rule, _, _, *lines = first_tokens.told(made, settings()).splitlines()
 
     for number, token in enumerate(made):
-        assert lines[2 * number + 1].split() == [token.kept.name, token.text]
-        assert lines[2 * number + 2].strip().startswith("for ")
-    assert lines[-1] == "They are not needed while auth.mode is open."
+        assert lines[2 * number].split() == [token.kept.name, token.text]
+        assert lines[2 * number + 1].strip().startswith("for ")
+    assert receiver.TOKEN_FILE in lines[3]
+    assert "`opssage token create`" in lines[-3]
+    assert lines[-2:] == ["They are not needed while auth.mode is open.", rule]

@@ -180,6 +180,19 @@ def test_show_tells_an_archived_incident(opssage, httpserver, incident):
     ) in said
 
 
+def test_show_tells_alerts_of_a_blind_rule_apart(opssage, httpserver, incident, alerts):
+    """They say nothing of what the rule looks at; and an alert may come without a name."""
+    alerts["items"] = [
+        {"status": "firing", "alert_class": kind} for kind in ("no_data", "condition")
+    ]
+    httpserver.expect_request(f"/api/v1/incidents/{ID}").respond_with_json(incident(alert_name=""))
+
+    said = opssage("show", ID, "--url", httpserver.url_for("")).stdout.splitlines()
+
+    assert said[0] == "(no name)  critical  shop/checkout"
+    assert "  Alerts      1 firing, 1 firing for want of data" in said
+
+
 @pytest.mark.parametrize(
     ("cursor", "line"),
     [

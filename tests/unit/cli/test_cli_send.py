@@ -171,6 +171,21 @@ def test_send_wait_tells_an_inconclusive_diagnosis_by_its_code(send, httpserver,
     assert send(PLAIN, "--wait").exit_code == 10
 
 
+def test_send_wait_tells_that_the_alerts_are_stored_when_it_may_not_read(send, httpserver):
+    """Who sends again because of the 403 would count a repeat."""
+    httpserver.expect_request("/api/v1/alerts").respond_with_json(receipt(), 202)
+    httpserver.expect_request(f"/api/v1/incidents/{ID}").respond_with_json(
+        {"title": "Forbidden", "detail": "this token may only post"}, 403
+    )
+
+    result = send(PLAIN, "--wait")
+
+    assert result.exit_code == 6
+    assert "Forbidden (403): this token may only post" in result.stderr
+    assert "the alerts are stored" in result.stderr
+    assert "--scope ingest --scope read" in result.stderr
+
+
 def test_send_wait_tells_only_steps_that_happen_meanwhile(send, httpserver, incident):
     """Alerts that join a running incident find some of its steps done."""
     collected = {"incident_id": ID, "status": "context_collected", "change": "repeated"}
@@ -350,7 +365,7 @@ def test_send_signs_as_grafana_does(send, httpserver, tmp_path, header):
     """What the door checks fits, with and without the time."""
     named = f", timestamp_header: {header}" if header else ""
     (tmp_path / "config.yaml").write_text(
-        f"ingest: {{grafana: {{secret: sesame-sesame{named}}}}}\n"
+        f"ingest: {{grafana: {{secret: sesame-sesame-sesame{named}}}}}\n"
     )
     settings = load(tmp_path / "config.yaml").ingest.grafana
     asked = []

@@ -3,7 +3,8 @@ import socket
 import pytest
 
 from cli import ports, running
-from cli.commands.up import names_a_broker
+from cli.commands.up import announced, names_a_broker
+from cli.stack import Plan
 from opssage.settings import load
 
 
@@ -101,3 +102,14 @@ def test_demo_names_the_outages_there_are(opssage):
 
     assert result.exit_code == 2
     assert "crashloop" in result.stderr
+
+
+@pytest.mark.parametrize(("mode", "told"), [("token", {"token"}), ("open", set())])
+def test_other_commands_are_told_that_the_stack_asks_for_tokens(tmp_path, mode, told):
+    """The variable that says so may be set in this terminal only."""
+    plan = Plan(data=tmp_path, host="", port=1, database_url="", broker_url="")
+
+    found = announced(plan, load(environ={"OPSSAGE_AUTH_MODE": mode}))
+
+    assert {value for name, value in found.items() if name == "OPSSAGE_AUTH_MODE"} == told
+    assert found.items() >= plan.environment().items()

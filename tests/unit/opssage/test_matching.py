@@ -35,7 +35,8 @@ def test_no_pattern_takes_longer_than_a_value_is_long():
 
 
 @pytest.mark.parametrize(
-    ("pattern", "told"), [("(", "missing )"), ("a(?=b)", "invalid perl operator"), ("\ud800", "utf-8")]
+    ("pattern", "told"),
+    [("(", "missing )"), ("a(?=b)", "invalid perl operator"), ("\ud800", "utf-8")],
 )
 def test_what_is_no_pattern_is_refused_with_the_reason(pattern, told):
     """In RE2's words; look-around, which may take long, is none either."""

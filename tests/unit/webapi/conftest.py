@@ -1,13 +1,14 @@
 """The door over a real store, with a publisher that only counts."""
 
 from collections.abc import Callable
+from functools import cache
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
 from opssage.access import Actor, Scope
-from opssage.settings import load
+from opssage.settings import Settings, load
 from store import NewToken, Store
 from webapi.app import create_app
 
@@ -28,10 +29,16 @@ def nudges() -> Nudges:
     return Nudges()
 
 
+@cache
+def defaults() -> Settings:
+    """Return the default settings, which are read once."""
+    return load(environ={})
+
+
 @pytest.fixture
 def app(store: Store, nudges: Nudges) -> Flask:
     """The app with default settings."""
-    return create_app(load(environ={}), store, nudges, {"database": store.ping})
+    return create_app(defaults(), store, nudges, {"database": store.ping})
 
 
 @pytest.fixture

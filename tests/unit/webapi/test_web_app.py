@@ -73,14 +73,19 @@ def test_metrics_count_requests_by_route(client):
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status"),
-    [("GET", "/nowhere", 404), ("PATCH", "/api/v1/incidents", 405)],
+    ("method", "path", "status", "told"),
+    [
+        ("GET", "/nowhere", 404, "there is nothing at this address"),
+        ("GET", "/api/v1/incidents/xyz", 404, "the id of an incident is a UUID"),
+        ("PATCH", "/api/v1/incidents", 405, "this address takes GET, HEAD, OPTIONS only"),
+    ],
 )
-def test_errors_of_the_framework_are_problems_too(client, method, path, status):
-    """No route, and no method, answer in the one shape."""
+def test_errors_of_the_framework_are_problems_too(client, method, path, status, told):
+    """No route, and no method, answer in the one shape and in our words."""
     answer = client.open(path, method=method)
 
     assert (answer.status_code, answer.mimetype) == (status, PROBLEM)
+    assert told in answer.json["detail"]
     assert answer.json["request_id"] == answer.headers["X-Request-ID"]
 
 

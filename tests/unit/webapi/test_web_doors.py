@@ -162,3 +162,20 @@ def test_alertmanager_sends_again_what_was_not_stored_and_only_that(client, nudg
     assert not_stored[1] < 2
     assert [len(times) for code, times in arrivals.items() if code.startswith(str(stored))]
     assert unreadable[1] > 10
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (recorded("01_firing_single"), "post it to /api/v1/webhooks/alertmanager, or"),
+        ([{"labels": {"alertname": "A"}}], "post it to /api/v2/alerts"),
+        ("down", "the body is not an object"),
+    ],
+)
+def test_what_belongs_to_another_door_is_told_which(client, body, told):
+    """Its fields are not gone through one by one: none of them is a plain alert's."""
+    answer = client.post(PLAIN, json=body)
+
+    assert answer.status_code == 422
+    assert told in answer.json["detail"]
+    assert "errors" not in answer.json

@@ -160,6 +160,26 @@ def test_a_wrong_query_names_its_field(client, query, field):
     assert answer.status_code == 422
     assert answer.mimetype == "application/problem+json"
     assert field in answer.json["errors"]["query"]
+    assert answer.json["detail"].startswith(f"{field}: ")
+
+
+@pytest.mark.parametrize(
+    ("query", "detail"),
+    [
+        ("severty=2", "severty: Unknown; there are acked, alert_name, archived,"),
+        (
+            "updated_since=2026-11-23T12:00:00+01:00",
+            "updated_since: Not a time like 2026-11-23T12:00:00Z; in a URL a + is written %2B.",
+        ),
+        ("include=a&include=b", "include: Must be one of: facets."),
+    ],
+)
+def test_a_wrong_query_says_how_to_write_it(client, query, detail):
+    """Where everybody looks first, and once when several values are wrong in the same way."""
+    told = client.get(f"{LIST}?{query}").json["detail"]
+
+    assert told.startswith(detail)
+    assert told.count("Must be") <= 1
 
 
 def test_deleting_answers_what_was_deleted(client, incident_id):

@@ -12,9 +12,13 @@ from webapi.unreadable import keeper
 
 WEBHOOK = "/api/v1/webhooks/alertmanager"
 LIST = "/api/v1/rejects"
+FORMS = (
+    "send an Alertmanager webhook, one alert of it with labels and startsAt, or a plain alert with "
+    "alert_name"
+)
 NO_ALERTS = (
-    "alerts is missing, or not a list of alerts; send an Alertmanager webhook, version 4, without "
-    "a template or payload of your own"
+    f"alerts is missing, or not a list of alerts; {FORMS}, without a template or payload of your "
+    "own"
 )
 
 
@@ -197,13 +201,27 @@ def test_an_unreadable_body_is_taken_as_one_alert(client, unreadable_id):
     assert (answer.status_code, answer.json["accepted"]) == (202, 1)
 
 
+def test_a_plain_alert_at_another_door_is_taken_as_the_plain_alert_it_is(client, store):
+    """Its labels alone would be an alert without a name."""
+    plain = {"alert_name": "DiskFull", "severity": "critical", "labels": {"service": "db"}}
+    client.post("/api/v2/alerts", json=plain)
+    (item,) = client.get(LIST).json["items"]
+
+    answer = client.post(f"{LIST}/{item['reject_id']}/ingest")
+
+    assert answer.status_code == 202
+    (incident,) = store.list_incidents()
+    assert (incident.alert_name, incident.severity) == ("DiskFull", "critical")
+
+
 @pytest.mark.parametrize(
     ("body", "fault"),
     [
         (webhook(firing(), firing(pod=7)), {"alerts": ["alerts[1].labels.pod: Not a string."]}),
         (webhook(), {"alerts": ["Names no alert."]}),
         ({}, {"alerts": [NO_ALERTS]}),
-        ([], ["the body is not an object; send an Alertmanager webhook, version 4"]),
+        ({"text": "[FIRING]", "labels": {"x": "y"}}, {"alerts": [NO_ALERTS]}),
+        ([], [f"the body is not an object; {FORMS}"]),
     ],
 )
 def test_a_corrected_webhook_is_taken_whole_or_not(client, store, unreadable_id, body, fault):
