@@ -44,7 +44,7 @@ def run(
     known: Mapping[str, Sequence[str | int]],
     token: str | None,
     seed: int,
-    examples: int = 20,
+    examples: int = 10,
     seconds: int | None = None,
 ) -> Run:
     """Send requests to every operation, all checks enabled.
