@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Integer, Row, bindparam, case, func, select, 
 from opssage.incident import AlertStatus
 from store.columns import database_now
 from store.filing import close
-from store.known import lock_alerts, locked_targets
+from store.known import lock_names, locked_targets
 from store.placing import ANNOUNCED, EXPIRED
 from store.rules import Rules
 from store.tables import alerts
@@ -22,7 +22,7 @@ def end_stale(connection: Connection, limit: int, rules: Rules) -> int:
     overdue = connection.execute(_FIND, {"most": limit}).all()
     if not overdue:
         return 0
-    lock_alerts(connection, [(row.sender, row.fingerprint) for row in overdue])
+    lock_names(connection, [(row.sender, row.fingerprint) for row in overdue])
     ids = sorted({row.incident_id for row in overdue if row.incident_id})
     targets = locked_targets(connection, ids, rules.ingest) if ids else {}
     # what has been sent again meanwhile is not overdue any more

@@ -83,18 +83,14 @@ def lock(connection: Connection, groups: Sequence[AlertGroup]) -> None:
     sender = groups[0].sender
     names = {f"{group.receiver}\0{group.group_key}" for group in groups}
     names |= {alert.fingerprint for group in groups for alert in group.alerts}
-    _take(connection, ((sender, name) for name in names))
+    lock_names(connection, ((sender, name) for name in names))
 
 
-def lock_alerts(connection: Connection, told: Iterable[tuple[str, str]]) -> None:
-    """Let one transaction at a time decide about alerts: pairs of sender and fingerprint."""
-    _take(connection, told)
+def lock_names(connection: Connection, told: Iterable[tuple[str, str]]) -> None:
+    """Let one transaction at a time decide about pairs of a sender and a fingerprint or group.
 
-
-def _take(connection: Connection, told: Iterable[tuple[str, str]]) -> None:
-    """Take locks in sorted order, so that two transactions cannot wait for each other.
-
-    SQLite's BEGIN IMMEDIATE has done as much already.
+    Locks are taken in sorted order, so that two transactions cannot wait for each other. SQLite's
+    BEGIN IMMEDIATE has done as much already.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(_LOCK, {"keys": sorted({_lock_key(*each) for each in told})})
@@ -253,7 +249,6 @@ def _places(connection: Connection, targets: Sequence[Target]) -> dict[UUID, set
     }
 
 
-_is_of_request = alerts.c.fingerprint.in_(bindparam("fingerprints", expanding=True))
 _KNOWN_ALERTS = (
     select(
         alerts.c.fingerprint,
@@ -268,7 +263,7 @@ _KNOWN_ALERTS = (
     .join_from(alerts, incidents, isouter=True)
     .where(
         alerts.c.sender == bindparam("sender"),
-        _is_of_request,
+        alerts.c.fingerprint.in_(bindparam("fingerprints", expanding=True)),
         or_(
             alerts.c.status == AlertStatus.FIRING.value,
             incidents.c.resolved_at.is_(None) & alerts.c.incident_id.is_not(None),

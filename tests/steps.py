@@ -1,13 +1,14 @@
 """What an incident goes through, one call a step."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from factories import NOON, REPORT, group
-from sqlalchemy import Connection, Engine, Table, delete, event, select, update
+from sqlalchemy import Connection, Engine, Table, case, delete, event, select, update
 
 from opssage.incident import Stage
 from opssage.settings import DatabaseSettings
@@ -53,41 +54,38 @@ def claimed(
     return store.claim(incident_id, stage, **{**LEASE, **options})
 
 
+@contextmanager
+def beside(database: DatabaseSettings) -> Iterator[Connection]:
+    """Open a transaction of the test's own."""
+    bound = engine.create(database, Path())
+    with bound.begin() as connection:
+        yield connection
+    bound.dispose()
+
+
 def age(
     database: DatabaseSettings, incident_id: UUID, *, enqueued_ago: float, enqueue_count: int
 ) -> None:
     """Make the incident's last message older than it is."""
-    bound = engine.create(database, Path())
-    with bound.begin() as connection:
-        connection.execute(
-            update(tables.incidents)
-            .where(tables.incidents.c.incident_id == incident_id)
-            .values(enqueued_at=database_now(-enqueued_ago), enqueue_count=enqueue_count)
-        )
-    bound.dispose()
+    enqueued_at = database_now(-enqueued_ago)
+    _set(database, incident_id, enqueued_at=enqueued_at, enqueue_count=enqueue_count)
 
 
 def hasten(database: DatabaseSettings, incident_id: UUID, *, by: float = 1) -> None:
     """Let what the incident waits for have come to pass some seconds ago."""
-    bound = engine.create(database, Path())
-    mine = tables.incidents.c.incident_id == incident_id
-    with bound.begin() as connection:
-        moved = update(tables.incidents).where(
-            mine, tables.incidents.c.next_attempt_at.is_not(None)
-        )
-        connection.execute(moved.values(next_attempt_at=database_now(-by)))
-    bound.dispose()
+    due = case((tables.incidents.c.next_attempt_at.is_not(None), database_now(-by)))
+    _set(database, incident_id, next_attempt_at=due)
 
 
 def age_by(database: DatabaseSettings, incident_id: UUID, seconds: float) -> None:
     """Let the incident have been opened earlier."""
-    bound = engine.create(database, Path())
+    _set(database, incident_id, created_at=database_now(-seconds))
+
+
+def _set(database: DatabaseSettings, incident_id: UUID, **values: Any) -> None:
     mine = tables.incidents.c.incident_id == incident_id
-    with bound.begin() as connection:
-        connection.execute(
-            update(tables.incidents).where(mine).values(created_at=database_now(-seconds))
-        )
-    bound.dispose()
+    with beside(database) as connection:
+        connection.execute(update(tables.incidents).where(mine).values(values))
 
 
 _DATED = {
@@ -133,15 +131,13 @@ def without_disk(bound: Engine) -> None:
 
 def waits(database: DatabaseSettings, incident_id: UUID) -> float:
     """Return how many seconds after its last change the incident is due."""
-    bound = engine.create(database, Path())
     columns = tables.incidents.c
-    with bound.connect() as connection:
+    with beside(database) as connection:
         row = connection.execute(
             select(columns.next_attempt_at, columns.updated_at).where(
                 columns.incident_id == incident_id
             )
         ).one()
-    bound.dispose()
     return (row.next_attempt_at - row.updated_at).total_seconds()
 
 

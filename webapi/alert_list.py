@@ -9,7 +9,7 @@ from flask_smorest import Blueprint
 from opssage.access import Scope
 from opssage.incident import AlertClass, AlertStatus, Disposition
 from store import KeptAlert, Store, StrayFilter
-from webapi.answers import PageQuerySchema, PageSchema, page, shown
+from webapi.answers import PageQuerySchema, PageSchema, cut, page, shown
 from webapi.auth import needs
 from webapi.cursors import FINGERPRINT, MOMENT, TEXT, Cursor
 from webapi.schemas import CountSchema, any_of
@@ -125,8 +125,8 @@ def blueprint(store: Store) -> Blueprint:
             counts, capped = store.count_strays(chosen)
             told = [shown(each, ("value", "count")) for each in counts]
             more = {"facets": {"disposition": told}, "capped": capped}
-        following = _cursor(found[limit - 1]) if len(found) > limit else None
-        return page([shown_alert(kept) for kept in found[:limit]], following, **more)
+        items, following = cut(found, limit, _cursor)
+        return page([shown_alert(kept) for kept in items], following, **more)
 
     return routes
 

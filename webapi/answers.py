@@ -13,6 +13,7 @@ from store import Store
 from webapi.problems import refuse
 
 T = TypeVar("T")
+P = TypeVar("P")
 
 
 def as_json(body: Mapping[str, Any], status: int = 200) -> Response:
@@ -42,6 +43,15 @@ class PageSchema(ma.Schema):
     next_cursor = ma.fields.String(
         required=True, allow_none=True, metadata={"description": "null: there is no more"}
     )
+
+
+def cut(found: Sequence[T], limit: int, place_of: Callable[[T], P]) -> tuple[Sequence[T], P | None]:
+    """Return a page, and the place of its last item when there is more.
+
+    `found` has one item more than `limit` then.
+    """
+    items = found[:limit]
+    return items, place_of(items[-1]) if len(found) > limit else None
 
 
 def page(items: Sequence[Mapping[str, Any]], following: str | None, **more: Any) -> Response:

@@ -8,7 +8,7 @@ from flask_smorest import Blueprint
 
 from opssage.access import Scope
 from store import AuditFilter, Store
-from webapi.answers import PageQuerySchema, PageSchema, page, shown
+from webapi.answers import PageQuerySchema, PageSchema, cut, page, shown
 from webapi.auth import needs
 from webapi.fields import Label
 
@@ -74,8 +74,7 @@ def blueprint(store: Store) -> Blueprint:
         found = store.list_audit(
             AuditFilter(**query), limit=limit + 1, after=int(cursor) if cursor else None
         )
-        items = found[:limit]
-        following = str(items[-1].audit_id) if len(found) > limit else None
+        items, following = cut(found, limit, lambda last: str(last.audit_id))
         answer = page([shown(item, _ENTRY) for item in items], following)
         answer.headers["Cache-Control"] = "no-store"
         return answer

@@ -12,7 +12,7 @@ from opssage.access import Scope
 from opssage.incident import Incident
 from opssage.wire import format_time
 from store import Feedback, Judgement, Store
-from webapi.answers import PageQuerySchema, PageSchema, as_json, or_404, page, shown
+from webapi.answers import PageQuerySchema, PageSchema, as_json, cut, or_404, page, shown
 from webapi.auth import actor, needs
 from webapi.body import UnreadableError, body_bytes, parse
 from webapi.cursors import NUMBER, Cursor
@@ -143,8 +143,7 @@ def _add_feedback(routes: Blueprint, store: Store) -> None:
         or_404(store.get_version(incident_id), incident_id)
         limit, after = query["limit"], query["cursor"]
         found = store.list_feedback(incident_id, limit=limit + 1, after=after and after[0])
-        items = found[:limit]
-        following = _CURSOR.write(items[-1].feedback_id) if len(found) > limit else None
+        items, following = cut(found, limit, lambda last: _CURSOR.write(last.feedback_id))
         return page([shown(item, _FEEDBACK) for item in items], following)
 
     @routes.route("/<uuid:incident_id>/feedback", methods=["POST"])

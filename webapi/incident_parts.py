@@ -9,9 +9,9 @@ from flask_smorest import Blueprint
 
 from opssage.access import Scope
 from opssage.incident import AlertStatus, Incident
-from store import Store, event_position
+from store import KeptAlert, Store, event_position
 from webapi.alert_list import AlertsQuerySchema, KeptAlertSchema, shown_alert
-from webapi.answers import PageQuerySchema, PageSchema, as_json, or_404, page, polled, shown
+from webapi.answers import PageQuerySchema, PageSchema, as_json, cut, or_404, page, polled, shown
 from webapi.auth import needs
 from webapi.cursors import FEW, FINGERPRINT, MOMENT, TEXT, Cursor
 from webapi.problems import answers_problems
@@ -104,11 +104,8 @@ def _add_lists(routes: Blueprint, store: Store) -> None:
         found = store.page_alerts(
             incident_id, status=query["status"], limit=limit + 1, after=query["cursor"]
         )
-        following = None
-        if len(found) > limit:
-            alert, sender = found[limit - 1].alert, found[limit - 1].sender
-            following = _ALERT_CURSOR.write(alert.fingerprint, alert.starts_at, sender)
-        return page([shown_alert(kept) for kept in found[:limit]], following)
+        items, following = cut(found, limit, _alert_cursor)
+        return page([shown_alert(kept) for kept in items], following)
 
     @routes.route("/<uuid:incident_id>/timeline")
     @routes.arguments(EventQuerySchema, location="query", unknown=ma.RAISE)
@@ -123,10 +120,13 @@ def _add_lists(routes: Blueprint, store: Store) -> None:
         or_404(store.get_version(incident_id), incident_id)
         limit, after = query["limit"], query["cursor"]
         found = store.list_events(incident_id, limit=limit + 1, after=after)
-        items, following = found[:limit], None
-        if len(found) > limit:
-            following = _EVENT_CURSOR.write(*event_position(items, after))
+        items, last = cut(found, limit, lambda _: event_position(found[:limit], after))
+        following = _EVENT_CURSOR.write(*last) if last else None
         return page([shown(event, _EVENT) for event in items], following)
+
+
+def _alert_cursor(last: KeptAlert) -> str:
+    return _ALERT_CURSOR.write(last.alert.fingerprint, last.alert.starts_at, last.sender)
 
 
 def _similar(incident: Incident) -> Response:

@@ -12,7 +12,7 @@ from opssage.access import Scope
 from opssage.incident import Incident
 from store import Facets, IncidentFilter, Position, Sort, Store, words_in
 from webapi import evidence, incident_acts, incident_parts
-from webapi.answers import as_json, page, polled, shown
+from webapi.answers import as_json, cut, page, polled, shown
 from webapi.auth import needs
 from webapi.problems import answers_problems, refuse
 from webapi.schemas import (
@@ -95,8 +95,7 @@ def _find(
     if words is not None:
         return store.search_incidents(words, limit=limit, sort=sort, **asked)
     found = store.list_incidents(limit=limit + 1, sort=sort, **asked)
-    following = sort.position(found[limit - 1]) if len(found) > limit else None
-    return found[:limit], following
+    return cut(found, limit, sort.position)
 
 
 def _told(facets: Facets) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from opssage.access import Scope
 from opssage.incident import AlertGroup
 from opssage.settings import IngestSettings
 from store import KeptReject, Receipt, RejectFilter, Store
-from webapi.answers import PageQuerySchema, PageSchema, as_json, page, shown
+from webapi.answers import PageQuerySchema, PageSchema, as_json, cut, page, shown
 from webapi.auth import actor, needs
 from webapi.body import UnreadableError, body_bytes, parse
 from webapi.fields import Label
@@ -113,8 +113,7 @@ def blueprint(store: Store, nudge: Callable[[], None], settings: IngestSettings)
         after = int(query["cursor"]) if query["cursor"] else None
         limit = query["limit"]
         found = store.list_rejects(chosen, limit=limit + 1, after=after)
-        items = found[:limit]
-        following = str(items[-1].reject_id) if len(found) > limit else None
+        items, following = cut(found, limit, lambda last: str(last.reject_id))
         return page([shown(item, _SUMMARY) for item in items], following)
 
     @routes.route(f"/{_ID}")

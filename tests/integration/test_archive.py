@@ -3,7 +3,6 @@
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,10 +10,10 @@ import pytest
 from factories import alert, group
 from past import LONG_AGO, alone, over
 from sqlalchemy import func, insert, select, update
-from steps import completed
+from steps import beside, completed
 
 from opssage.settings import DatabaseSettings
-from store import IncidentFilter, Store, archive, connect, engine, tables
+from store import IncidentFilter, Store, archive, connect, tables
 from store.columns import database_now
 
 DAY = 86_400
@@ -29,15 +28,6 @@ with bound.begin() as connection:
     archive.move(connection, 1, 2)
     os.kill(os.getpid(), signal.SIGKILL)
 """
-
-
-@contextmanager
-def beside(database: DatabaseSettings):
-    """Open a transaction of the test's own."""
-    bound = engine.create(database, Path())
-    with bound.begin() as connection:
-        yield connection
-    bound.dispose()
 
 
 def count(database: DatabaseSettings, *names: str) -> dict[str, int]:

@@ -1,6 +1,5 @@
 """Lists, facets and polls, on SQLite and on PostgreSQL alike."""
 
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,25 +7,16 @@ import pytest
 from factories import NOON, alert, group
 from past import LONG_AGO, alone, over
 from sqlalchemy import event, insert, update
-from steps import completed
+from steps import beside, completed
 from uuid_utils.compat import uuid7
 
 from opssage.access import Actor
 from opssage.incident import Disposition
 from opssage.settings import DatabaseSettings
-from store import IncidentFilter, Sort, StrayFilter, connect, engine, facets, tables
+from store import IncidentFilter, Sort, StrayFilter, connect, facets, tables
 from store.columns import database_now
 
 SOMEBODY = Actor(name="somebody")
-
-
-@contextmanager
-def beside(database: DatabaseSettings):
-    """Open a transaction of the test's own."""
-    bound = engine.create(database, Path())
-    with bound.begin() as connection:
-        yield connection
-    bound.dispose()
 
 
 def names(listed) -> list[str]:

@@ -9,10 +9,11 @@ from uuid import uuid4
 import pytest
 from factories import NOON, REPORT, alert, group
 from sqlalchemy import text
-from steps import age, claimed, completed, hasten, opened
+from steps import age, beside, claimed, completed, hasten, opened
 
 from opssage.errors import LostClaimError
 from opssage.incident import Reject, Stage, Status
+from opssage.settings import DatabaseSettings
 from store import IncidentFilter, Rules, engine, ingest, known
 
 OTHER = '{}:{alertname="Other"}'
@@ -94,19 +95,15 @@ def test_a_large_group_takes_few_locks(store):
     assert (len(receipt.incidents), receipt.accepted) == (1, 13_000)
 
 
-def test_many_groups_and_alerts_share_few_locks(store, database):
-    """A database has room for some thousand locks, of all sessions together."""
-    if not database.url.startswith("postgresql"):
-        pytest.skip("SQLite has one writer at a time")
+def test_many_groups_and_alerts_share_few_locks(new_postgres_url):
+    """PostgreSQL has room for some thousand locks, of all sessions together."""
     groups = [group(alert(pod=str(n)), key=str(n)) for n in range(6000)]
-    bound = engine.create(database, Path())
 
-    with bound.begin() as connection:
+    with beside(DatabaseSettings(url=new_postgres_url)) as connection:
         known.lock(connection, groups)
         held = connection.scalar(text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"))
 
     assert 0 < held <= 4096
-    bound.dispose()
 
 
 def test_long_names_are_stored(store):
