@@ -73,6 +73,9 @@ class SourceReport:
     query: str = ""
     duration_seconds: float = 0.0
     error: str = ""
+    size: int = 0  #: bytes of the answer
+    truncated: bool = False  #: there was more than was read or kept
+    by_hand: str = ""  #: a command that asks the same, where the answer is missing
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,6 +9,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -307,6 +308,43 @@ feedback = Table(
     Column("root_cause", Text),
     Column("comment", Text),
 )
+
+# what was asked and answered in collect, for each revision: `opssage replay` asks it again
+incident_recordings = Table(
+    "incident_recordings",
+    metadata,
+    Column(
+        "incident_id",
+        IncidentId,
+        ForeignKey("incidents.incident_id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("revision", Integer, primary_key=True),
+    Column("recorded_at", UTCDateTime, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+)
+
+# no foreign keys: a change belongs to a time and a place, not to an incident
+changes = Table(
+    "changes",
+    metadata,
+    Column("change_id", _serial, primary_key=True),
+    Column("at", UTCDateTime, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("by", String(128), nullable=False),
+    Column("service", String(512)),
+    Column("namespace", String(512)),
+    Column("version_before", String(512), nullable=False),
+    Column("version_after", String(512), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("details", Document, nullable=False),
+    Column("sender", String(128), nullable=False),
+    Column("received_at", UTCDateTime, nullable=False),
+    Column("digest", String(64), nullable=False),  # the same change sent again is the same row
+    UniqueConstraint("digest"),
+)
+Index("ix_changes_at", changes.c.at, changes.c.change_id)
 
 process_beats = Table(
     "process_beats",

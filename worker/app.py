@@ -32,7 +32,7 @@ class App(Celery):
         return Parts(
             settings=settings,
             store=store.connect(settings.database, settings.folder, store.Rules.of(settings)),
-            sources=build_sources(settings.sources, settings.collect),
+            sources=build_sources(settings),
             runbooks=load_runbooks(settings.folder / settings.enrich.runbooks),
         )
 

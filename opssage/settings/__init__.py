@@ -7,6 +7,7 @@ to hand it on, completed, to the processes it starts.
 from opssage.settings.faults import is_loopback
 from opssage.settings.loading import describe, load
 from opssage.settings.sections import (
+    AlertmanagerSettings,
     AuthSettings,
     BrokerSettings,
     CollectSettings,
@@ -14,8 +15,10 @@ from opssage.settings.sections import (
     DiagnoseSettings,
     EnrichSettings,
     GrafanaSettings,
+    HttpSource,
     IgnoredAlerts,
     IngestSettings,
+    KubernetesSettings,
     LoggingSettings,
     LokiSettings,
     NotifySettings,
@@ -28,6 +31,7 @@ from opssage.settings.sections import (
 )
 
 __all__ = [
+    "AlertmanagerSettings",
     "AuthSettings",
     "BrokerSettings",
     "CollectSettings",
@@ -35,8 +39,10 @@ __all__ = [
     "DiagnoseSettings",
     "EnrichSettings",
     "GrafanaSettings",
+    "HttpSource",
     "IgnoredAlerts",
     "IngestSettings",
+    "KubernetesSettings",
     "LoggingSettings",
     "LokiSettings",
     "NotifySettings",

@@ -158,34 +158,64 @@ class WorkerSettings:
 class CollectSettings:
     """How far and how long collect looks."""
 
-    deadline_seconds: float = seconds(8)
+    deadline_seconds: float = seconds(20)
     settle_seconds: int = whole(120, least=0)
     baseline_seconds: int = whole(1800)
     max_alerts: int = whole(200)
     max_points: int = whole(120, least=2)
     max_series: int = whole(40)
     outage_seconds: int = whole(60, least=0)
+    changes_seconds: int = whole(86_400, least=0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PrometheusSettings:
-    """The Prometheus to ask; none without a URL."""
+class HttpSource:
+    """A source that is asked over HTTP; not asked without a URL."""
+
+    url: str | None = web_url(None, example="http://prometheus:9090")
+    bearer_token: str | None = text(None, example="a token", secret=True)
+    username: str | None = text(None, example="opssage")
+    password: str | None = text(None, example="a password", secret=True)
+    tenant: str | None = text(None, example="team-a")
+    ca_file: str | None = text(None, example="./ca.pem")
+    cert_file: str | None = text(None, example="./client.pem")
+    key_file: str | None = text(None, example="./client-key.pem")
+    timeout_seconds: float = seconds(5)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PrometheusSettings(HttpSource):
+    """The Prometheus to ask, or what speaks its API."""
 
     url: str | None = web_url(None, example="http://prometheus:9090", env="PROMETHEUS_URL")
     bearer_token: str | None = text(None, example="a token", env="PROMETHEUS_TOKEN", secret=True)
-    tenant: str | None = text(None, example="team-a")
-    timeout_seconds: float = seconds(5)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LokiSettings:
-    """The Loki to ask; none without a URL."""
+class AlertmanagerSettings(HttpSource):
+    """The Alertmanager to ask what else fires and what is silenced."""
+
+    url: str | None = web_url(None, example="http://alertmanager:9093", env="ALERTMANAGER_URL")
+    bearer_token: str | None = text(None, example="a token", env="ALERTMANAGER_TOKEN", secret=True)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LokiSettings(HttpSource):
+    """The Loki to ask."""
 
     url: str | None = web_url(None, example="http://loki:3100", env="LOKI_URL")
     bearer_token: str | None = text(None, example="a token", env="LOKI_TOKEN", secret=True)
-    tenant: str | None = text(None, example="team-a")
-    timeout_seconds: float = seconds(5)
     max_lines: int = whole(2000, most=5000)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KubernetesSettings:
+    """The cluster to ask; not asked without `config`."""
+
+    config: str | None = text(None, example="in-cluster", env="OPSSAGE_KUBECONFIG")
+    context: str | None = text(None, example="production")
+    timeout_seconds: float = seconds(5)
+    log_lines: int = whole(200, least=0, most=5000)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -193,7 +223,10 @@ class SourcesSettings:
     """Where collect asks."""
 
     prometheus: PrometheusSettings = PrometheusSettings()
+    alertmanager: AlertmanagerSettings = AlertmanagerSettings()
+    kubernetes: KubernetesSettings = KubernetesSettings()
     loki: LokiSettings = LokiSettings()
+    topology_file: str | None = text(None, example="./topology.yaml")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,8 +8,6 @@ from functools import partial
 from time import monotonic
 from typing import Any
 
-import httpx2
-
 from opssage.errors import SourceError
 from opssage.evidence import SourceReport, SourceStatus
 from opssage.places import PLACE_LABELS
@@ -30,6 +28,8 @@ from tasks.collect.targets import Targets
 from tasks.collect.upstream import Upstream
 
 WORKERS = 4
+_CATEGORIES = {"X-Loki-Response-Encoding-Flags": "categorize-labels"}
+"""Without it every value of structured metadata makes a stream of its own."""
 _TROUBLE = (
     ' |~ "(?i)(error|exception|fatal|panic|fail|refused|denied|unavailable|timed? ?out'
     '|oom|killed|crash|warn)"'
@@ -60,27 +60,10 @@ class LokiSource:
 
     name = SOURCE
 
-    def __init__(
-        self,
-        *,
-        url: str,
-        timeout_seconds: float,
-        max_lines: int,
-        bearer_token: str | None = None,
-        tenant: str | None = None,
-        transport: httpx2.BaseTransport | None = None,
-    ) -> None:
-        """Ask there for at most `max_lines` per query; `transport` stands in for the network."""
+    def __init__(self, upstream: Upstream, *, max_lines: int) -> None:
+        """Ask there for at most `max_lines` per query."""
         self._max_lines = max_lines
-        self._upstream = Upstream(
-            url=url,
-            timeout_seconds=timeout_seconds,
-            bearer_token=bearer_token,
-            tenant=tenant,
-            # without it every value of structured metadata makes a stream of its own
-            headers={"X-Loki-Response-Encoding-Flags": "categorize-labels"},
-            transport=transport,
-        )
+        self._upstream = upstream
 
     def ask(self, scope: Scope, deadline: float) -> Answer:
         """Ask for the labels in use, then for lines before and after `scope.calm_until`."""
@@ -111,7 +94,7 @@ class LokiSource:
 
     def _labels(self, start: datetime, end: datetime, deadline: float) -> frozenset[str]:
         params = {"start": _nanoseconds(start), "end": _nanoseconds(end)}
-        document = self._upstream.get("/loki/api/v1/labels", params, deadline)
+        document = self._upstream.get("/loki/api/v1/labels", params, deadline).body
         data = document.get("data") or []
         if not isinstance(data, list):
             raise SourceError("the answer does not have the form of a list of labels")
@@ -127,8 +110,10 @@ class LokiSource:
             "direction": "backward",
         }
         try:
-            document = self._upstream.get("/loki/api/v1/query_range", params, deadline)
-            lines = _lines(document)
+            reply = self._upstream.get(
+                "/loki/api/v1/query_range", params, deadline, headers=_CATEGORIES
+            )
+            lines = _lines(reply.body)
         except SourceError as error:
             return _Fetched(report=_report(query, SourceStatus.FAILED, began, str(error)))
         is_complete = len(lines) < self._max_lines

@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
-import httpx2
-
 from opssage.incident import Alert
 from tasks.collect.investigation import MAX_QUERIES, Investigation, grid_since, skipped
 from tasks.collect.places import Places, PodInfo, named_nodes, places_of
@@ -25,25 +23,9 @@ class PrometheusSource:
 
     name = SOURCE
 
-    def __init__(
-        self,
-        *,
-        url: str,
-        timeout_seconds: float,
-        bearer_token: str | None = None,
-        tenant: str | None = None,
-        transport: httpx2.BaseTransport | None = None,
-    ) -> None:
-        """Ask there; `transport` stands in for the network."""
-        self._api = PrometheusApi(
-            Upstream(
-                url=url,
-                timeout_seconds=timeout_seconds,
-                bearer_token=bearer_token,
-                tenant=tenant,
-                transport=transport,
-            )
-        )
+    def __init__(self, upstream: Upstream) -> None:
+        """Ask there."""
+        self._api = PrometheusApi(upstream)
 
     def active_since(self, alerts: tuple[Alert, ...], deadline: float) -> dict[str, datetime]:
         """Return since when the alerts' conditions have held, as far as Prometheus remembers.

@@ -10,8 +10,9 @@ from typing import Any
 
 from opssage.errors import SourceError
 from opssage.evidence import SourceReport, SourceStatus
+from opssage.redaction import redact
 from tasks.collect.concurrency import run_all
-from tasks.collect.upstream import UnreachableError, Upstream
+from tasks.collect.upstream import Reply, UnreachableError, Upstream
 
 SOURCE = "prometheus"
 WORKERS = 6
@@ -94,8 +95,8 @@ class PrometheusApi:
             return replace(result, report=replace(result.report, status=SourceStatus.SKIPPED))
         began = monotonic()
         try:
-            document = self._fetch(query, deadline)
-            result = _answered(query, document)
+            reply = self._fetch(query, deadline)
+            result = _answered(query, reply)
         except SourceError as error:
             if isinstance(error, UnreachableError):
                 down.set()
@@ -104,7 +105,7 @@ class PrometheusApi:
             result, report=replace(result.report, duration_seconds=round(monotonic() - began, 3))
         )
 
-    def _fetch(self, query: Query, deadline: float) -> Any:
+    def _fetch(self, query: Query, deadline: float) -> Reply:
         milliseconds = int(self._upstream.seconds_left(deadline) * 1000)
         form = {"query": query.promql, "timeout": f"{max(1, milliseconds)}ms"}
         if query.grid is None:
@@ -119,7 +120,8 @@ class PrometheusApi:
         return self._upstream.post("/api/v1/query_range", {**form, **times}, deadline)
 
 
-def _answered(query: Query, document: Mapping[str, Any]) -> Result:
+def _answered(query: Query, reply: Reply) -> Result:
+    document = reply.body
     try:
         series = _series(document["data"])
         warnings = [str(warning) for warning in document.get("warnings") or ()]
@@ -132,6 +134,7 @@ def _answered(query: Query, document: Mapping[str, Any]) -> Result:
             status=SourceStatus.OK if series else SourceStatus.EMPTY,
             query=query.promql,
             error="; ".join(f"warning: {warning}" for warning in warnings),
+            size=reply.size,
         ),
     )
 
@@ -152,6 +155,21 @@ def _raw(labels: Mapping[str, Any], samples: Sequence[Any]) -> RawSeries:
         labels={str(name): str(value) for name, value in labels.items()},
         samples=tuple((float(at), float(value)) for at, value in samples),
     )
+
+
+def clean_series(document: Any) -> Any:
+    """Return an answer without secrets. Samples are numbers, so only the rest is looked at."""
+    data = document.get("data") if isinstance(document, dict) else None
+    if not isinstance(data, dict) or not isinstance(data.get("result"), list):
+        return redact(document)
+    clean = [
+        {**item, "metric": redact(item["metric"])}
+        if isinstance(item, dict) and "metric" in item
+        else item
+        for item in data["result"]
+    ]
+    rest = {key: value for key, value in document.items() if key != "data"}
+    return {**redact(rest), "data": {**data, "result": clean}}
 
 
 def _failed(query: Query, error: str) -> Result:

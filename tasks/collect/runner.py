@@ -9,6 +9,7 @@ from time import monotonic
 import structlog
 
 from opssage import metrics
+from opssage.changes import ReportedChange
 from opssage.evidence import (
     AffectedComponents,
     AlertMetadata,
@@ -42,8 +43,11 @@ def collect(
     sources: Sequence[Source],
     settings: CollectSettings,
     now: datetime,
+    changes: Sequence[ReportedChange] = (),
 ) -> PrimaryContext:
     """Return what the sources know about an incident's alerts.
+
+    `changes` are those that were reported for the time before `now`, oldest first.
 
     Takes at most `settings.deadline_seconds`: a source that has not answered by then is a line of
     the ledger. Raises ValueError when there are no alerts. The result holds no secrets.
@@ -55,7 +59,7 @@ def collect(
     ordered = _looked_at(lead, alerts, settings.max_alerts)
     seconds = settings.deadline_seconds
     active = _active_since(sources, ordered, began + ACTIVITY_SHARE * seconds)
-    scope = _scope(ordered, active, settings, now)
+    scope = _scope(ordered, active, settings, now, tuple(changes))
     answers = _ask_all(sources, scope, began, seconds)
     evidence = _numbered(item for answer in answers for item in answer.evidence)
     reports = tuple(_clean_report(report) for answer in answers for report in answer.reports)
@@ -114,6 +118,7 @@ def _scope(
     active_since: Mapping[str, datetime],
     settings: CollectSettings,
     now: datetime,
+    changes: tuple[ReportedChange, ...],
 ) -> Scope:
     window = window_of(
         alerts,
@@ -133,6 +138,8 @@ def _scope(
             baseline_seconds=settings.baseline_seconds,
             onset_is_known=bool(active_since),
         ),
+        now=now,
+        changes=changes,
         max_points=settings.max_points,
         max_series=settings.max_series,
     )
@@ -186,7 +193,12 @@ def _count(reports: Iterable[SourceReport]) -> None:
 
 
 def _clean_report(report: SourceReport) -> SourceReport:
-    return replace(report, query=redact_text(report.query), error=redact_text(report.error))
+    return replace(
+        report,
+        query=redact_text(report.query),
+        error=redact_text(report.error),
+        by_hand=redact_text(report.by_hand),
+    )
 
 
 def _clean_analysis(analysis: PreliminaryAnalysis) -> PreliminaryAnalysis:

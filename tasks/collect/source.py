@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
+from opssage.changes import ReportedChange
 from opssage.evidence import Evidence, SourceReport, SourceStatus, Window
 from opssage.incident import Alert
 from tasks.collect.targets import Targets
@@ -18,6 +19,8 @@ class Scope:
     window: Window  #: everything of interest, the alert expressions' ranges included
     baseline_start: datetime  #: from here on until `calm_until` is normal life
     calm_until: datetime  #: a little before onset: a rule fires after its fault began
+    now: datetime  #: when the investigation began: objects are as of this moment
+    changes: tuple[ReportedChange, ...] = ()  #: told to us, oldest first
     max_points: int  #: per series
     max_series: int  #: per query
 
@@ -61,12 +64,13 @@ class Unconfigured:
     """Stands in for a source nobody has configured, so that the ledger names it."""
 
     name: str
+    key: str = "url"  #: the setting that is missing
 
     def ask(self, scope: Scope, deadline: float) -> Answer:  # noqa: ARG002 - Source's signature
         """Answer that there is nobody to ask."""
         report = SourceReport(
             source=self.name,
             status=SourceStatus.NOT_CONFIGURED,
-            error=f"sources.{self.name}.url is not set",
+            error=f"sources.{self.name}.{self.key} is not set",
         )
         return Answer(reports=(report,))

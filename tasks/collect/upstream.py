@@ -1,6 +1,13 @@
-"""HTTP to a configured upstream: bounded in time and bytes, every fault told in words."""
+"""HTTP to a configured upstream: bounded in time and bytes, every fault told in words.
 
-from collections.abc import Mapping
+What comes back is cleaned and recorded here, so that nothing behind this edge sees a secret, and
+a recording answers exactly as the upstream did.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from threading import Lock
 from time import monotonic
 from typing import Any
 
@@ -8,15 +15,21 @@ import httpx2
 import orjson
 
 from opssage.errors import SourceError
-from opssage.redaction import redact_text
+from opssage.plain_text import plain
+from opssage.redaction import redact, redact_text
+from tasks.collect import tape
+from tasks.collect.tape import Exchange, Params, Request
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
+SIZE_EXTENSION = "recorded_size"
+"""Where an answer from a recording says how many bytes it had when it came."""
+
 _EXCERPT = 300
 
 _BY_STATUS: Mapping[int, str] = {
     400: "the query was refused",
-    401: "not allowed: check the bearer token",
-    403: "not allowed: check the bearer token and the tenant",
+    401: "not allowed: check the credentials",
+    403: "not allowed: check the credentials and the tenant",
     404: "no such path: check the base path of the URL",
     422: "the query cannot be evaluated",
     429: "too many requests",
@@ -24,9 +37,34 @@ _BY_STATUS: Mapping[int, str] = {
     504: "too slow",
 }
 
+# JSON escapes of, or raw, characters that do not belong into text
+_ODD = re.compile(
+    r"\\u(?:00[0189]|007f|061c|200[ef]|202[89a-e]|206[6-9]|d[89a-f])"
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]",
+    re.IGNORECASE,
+)
+
 
 class UnreachableError(SourceError):
     """Nobody listens there, so asking the next question is pointless too."""
+
+
+class RefusedError(SourceError):
+    """An answer that says no."""
+
+    def __init__(self, message: str, *, status: int, body: Any = None) -> None:
+        """Keep the HTTP status and the clean body: a JSON document, or text."""
+        self.status = status
+        self.body = body
+        super().__init__(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer: its body, clean, and how many bytes it had."""
+
+    body: Any
+    size: int
 
 
 class Upstream:
@@ -35,22 +73,24 @@ class Upstream:
     def __init__(
         self,
         *,
+        source: str,
         url: str,
         timeout_seconds: float,
-        bearer_token: str | None = None,
-        tenant: str | None = None,
-        headers: Mapping[str, str] | None = None,
-        transport: httpx2.BaseTransport | None = None,
+        client: httpx2.Client,
+        clean: Callable[[Any], Any] = redact,
     ) -> None:
-        """Keep the URL's own path as prefix; proxies of the environment are not used."""
+        """Ask with `client`; the URL's own path is kept as prefix.
+
+        `clean` takes secrets out of a JSON answer; a source whose answers are large knows where
+        they may be.
+        """
+        self.source = source
         self.timeout_seconds = timeout_seconds
         self._url = url.rstrip("/")
-        sent = {"Accept": "application/json", **(headers or {})}
-        if bearer_token:
-            sent["Authorization"] = f"Bearer {bearer_token}"
-        if tenant:
-            sent["X-Scope-OrgID"] = tenant
-        self._client = httpx2.Client(headers=sent, trust_env=False, transport=transport)
+        self._client = client
+        self._clean = clean
+        self._kept: dict[tuple[object, ...], tuple[float, Exchange]] = {}
+        self._lock = Lock()
 
     def seconds_left(self, deadline: float) -> float:
         """Return how long one request may take. Raises SourceError when no time is left."""
@@ -59,30 +99,100 @@ class Upstream:
             raise SourceError("not asked: the deadline had passed")
         return left
 
-    def get(self, path: str, params: Mapping[str, str], deadline: float) -> Any:
-        """Return the JSON answer to a GET. Raises SourceError."""
-        return self._fetch("GET", path, {"params": params}, deadline)
+    def get(
+        self,
+        path: str,
+        params: Params,
+        deadline: float,
+        *,
+        headers: Mapping[str, str] | None = None,
+        keep_seconds: float = 0,
+    ) -> Reply:
+        """Return the JSON answer to a GET, an object or a list. Raises SourceError.
 
-    def post(self, path: str, form: Mapping[str, str], deadline: float) -> Any:
+        With `keep_seconds` an answer is kept for so long, and the same question is not asked
+        again.
+        """
+        request = Request(source=self.source, method="GET", path=path, params=params)
+        kept = self._from_memory(request)
+        return kept or self._fetch(
+            request, {"params": params, "headers": headers}, deadline, keep_seconds=keep_seconds
+        )
+
+    def get_text(self, path: str, params: Params, deadline: float) -> Reply:
+        """Return the answer to a GET as text, empty when there is none. Raises SourceError."""
+        request = Request(source=self.source, method="GET", path=path, params=params)
+        return self._fetch(request, {"params": params}, deadline, is_text=True)
+
+    def post(self, path: str, form: Params, deadline: float) -> Reply:
         """Return the JSON answer to a POSTed form. Raises SourceError."""
-        return self._fetch("POST", path, {"data": form}, deadline)
+        request = Request(source=self.source, method="POST", path=path, params=form)
+        return self._fetch(request, {"data": form}, deadline)
 
-    def _fetch(self, method: str, path: str, sent: dict[str, Any], deadline: float) -> Any:
+    def _from_memory(self, request: Request) -> Reply | None:
+        with self._lock:
+            until, exchange = self._kept.get(request.key, (0.0, None))
+        if exchange is None or monotonic() > until:
+            return None
+        with tape.noting(request) as note:
+            note(exchange)
+        return Reply(exchange.body, exchange.size)
+
+    def _fetch(
+        self,
+        request: Request,
+        sent: dict[str, Any],
+        deadline: float,
+        *,
+        is_text: bool = False,
+        keep_seconds: float = 0,
+    ) -> Reply:
+        with tape.noting(request) as note:
+            try:
+                exchange = self._ask(request, sent, deadline, is_text=is_text)
+            except SourceError as error:
+                is_away = isinstance(error, UnreachableError)
+                note(Exchange(request=request, fault=str(error), unreachable=is_away))
+                raise
+            note(exchange)
+        reply = _reply(exchange, is_text=is_text)
+        if keep_seconds:
+            with self._lock:
+                self._kept[request.key] = (monotonic() + keep_seconds, exchange)
+        return reply
+
+    def _ask(
+        self, request: Request, sent: dict[str, Any], deadline: float, *, is_text: bool
+    ) -> Exchange:
         seconds = self.seconds_left(deadline)
         slow = f"too slow: no answer within {seconds:.1f} s"
         try:
-            with self._client.stream(method, self._url + path, timeout=seconds, **sent) as response:
-                body = _read(response, until=monotonic() + seconds, slow=slow)
+            with self._client.stream(
+                request.method, self._url + request.path, timeout=seconds, **sent
+            ) as response:
+                content = _read(response, until=monotonic() + seconds, slow=slow)
         except (httpx2.ConnectTimeout, httpx2.ConnectError) as error:
             raise UnreachableError(f"no connection: {error}") from error
         except httpx2.TimeoutException as error:
             raise SourceError(slow) from error
         except (httpx2.RequestError, httpx2.InvalidURL) as error:
             raise SourceError(f"broken connection: {error}") from error
-        document = _parse(body)
-        if response.is_success and isinstance(document, dict):
-            return document
-        raise _fault(response.status_code, document, body)
+        return Exchange(
+            request=request,
+            status=response.status_code,
+            body=self._body(content, is_text=is_text and response.is_success),
+            size=response.extensions.get(SIZE_EXTENSION, len(content)),
+        )
+
+    def _body(self, content: bytes, *, is_text: bool) -> Any:
+        text = content.decode(errors="replace")
+        try:
+            document = text if is_text else orjson.loads(content)
+        except orjson.JSONDecodeError:
+            document = text
+        if _ODD.search(text):
+            document = plain(document)
+        return redact_text(document) if isinstance(document, str) else self._clean(document)
 
 
 def _read(response: httpx2.Response, *, until: float, slow: str) -> bytes:
@@ -96,22 +206,20 @@ def _read(response: httpx2.Response, *, until: float, slow: str) -> bytes:
     return bytes(body)
 
 
-def _parse(body: bytes) -> Any:
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
+def _reply(exchange: Exchange, *, is_text: bool) -> Reply:
+    if exchange.status is None or not httpx2.codes.is_success(exchange.status):
+        raise _refusal(exchange.status or 0, exchange.body)
+    if not isinstance(exchange.body, str if is_text else dict | list):
+        raise SourceError("the answer is not JSON: is this the right URL?")
+    return Reply(exchange.body, exchange.size)
 
 
-def _fault(status: int, document: Any, body: bytes) -> SourceError:
-    """Put a refusal into words; Prometheus and Loki answer errors as JSON or as plain text."""
-    if httpx2.codes.is_success(status):
-        return SourceError("the answer is not a JSON object: is this the right URL?")
-    told = document if isinstance(document, dict) else {}
-    detail = str(told.get("error") or told.get("message") or body.decode(errors="replace"))
+def _refusal(status: int, body: Any) -> RefusedError:
+    """Put a refusal into words; errors come as JSON or as plain text."""
+    told = body if isinstance(body, dict) else {}
+    detail = str(told.get("error") or told.get("message") or body)
     reason = _BY_STATUS.get(status, "the request failed")
     if told.get("errorType") == "timeout":
         reason = "too slow"
-    # a secret cut in two would no longer be recognised as one
-    excerpt = " ".join(redact_text(detail).split())[:_EXCERPT]
-    return SourceError(f"{reason} (HTTP {status}): {excerpt}")
+    excerpt = " ".join(detail.split())[:_EXCERPT]
+    return RefusedError(f"{reason} (HTTP {status}): {excerpt}", status=status, body=body)

@@ -20,6 +20,7 @@ from opssage.incident import Incident, Status
 from opssage.settings import CollectSettings
 from tasks.collect import collect
 from tasks.collect.prometheus import PrometheusSource
+from tasks.collect.upstream import Upstream
 from webapi.senders.alertmanager import webhook_group
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
@@ -150,9 +151,13 @@ def collected_requests(recording: Recording) -> list[tuple[str, dict[str, str]]]
     """Return everything collect asks a Prometheus about an outage."""
     app, asked = create_app(recording, NOW), []
     app.before_request(lambda: asked.append((flask_request.path, flask_request.form.to_dict())))
-    source = PrometheusSource(
-        url="http://replay", timeout_seconds=30, transport=httpx2.WSGITransport(app=app)
+    upstream = Upstream(
+        source="prometheus",
+        url="http://replay",
+        timeout_seconds=30,
+        client=httpx2.Client(transport=httpx2.WSGITransport(app=app)),
     )
+    source = PrometheusSource(upstream)
     incident = Incident(
         incident_id=UUID(int=1),
         status=Status.PENDING,

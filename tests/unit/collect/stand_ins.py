@@ -13,6 +13,7 @@ from opssage.fingerprint import fingerprint
 from opssage.incident import Alert
 from tasks.collect.source import Scope
 from tasks.collect.targets import targets_of
+from tasks.collect.upstream import Upstream
 from tasks.collect.windows import calm_until, window_of
 
 ONSET = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
@@ -41,10 +42,17 @@ def make_scope(*alerts: Alert, settle_seconds: int = 600, **changes: Any) -> Sco
         window=window,
         baseline_start=window.start,
         calm_until=calm_until(window, baseline_seconds=1800, onset_is_known=True),
+        now=ONSET + timedelta(hours=1),
         max_points=121,
         max_series=40,
     )
     return replace(scope, **changes)
+
+
+def upstream_to(transport: httpx2.BaseTransport, **changes: Any) -> Upstream:
+    """An upstream whose network is `transport`."""
+    values = {"source": "source", "url": "http://there", "timeout_seconds": 5, **changes}
+    return Upstream(client=httpx2.Client(transport=transport), **values)
 
 
 Value = Callable[[float], float | None]  #: unix seconds → sample

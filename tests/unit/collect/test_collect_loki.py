@@ -5,7 +5,7 @@ from time import monotonic
 
 import httpx2
 import pytest
-from unit.collect.stand_ins import ONSET, make_alert, make_scope, nanoseconds
+from unit.collect.stand_ins import ONSET, make_alert, make_scope, nanoseconds, upstream_to
 
 from opssage.evidence import SourceStatus
 from tasks.collect.loki import LokiSource
@@ -16,8 +16,7 @@ SHOP = make_alert({"alertname": "A", "namespace": "shop", "service": "web"})
 
 
 def ask(loki, scope=None, **options):
-    options = {"url": "http://loki", "timeout_seconds": 5, "max_lines": 100, **options}
-    source = LokiSource(transport=loki.transport, **options)
+    source = LokiSource(upstream_to(loki.transport), **{"max_lines": 100, **options})
     return source.ask(scope or make_scope(SHOP), monotonic() + 60)
 
 
@@ -135,7 +134,7 @@ def test_structured_metadata_is_not_spread_over_streams(loki):
     first = ask(loki).evidence[0]
 
     assert first.data["level"] == "error"
-    assert loki.headers[0]["X-Loki-Response-Encoding-Flags"] == "categorize-labels"
+    assert loki.headers[-1]["X-Loki-Response-Encoding-Flags"] == "categorize-labels"
 
 
 def test_secrets_are_out_of_templates_and_examples(loki):
@@ -156,7 +155,7 @@ def test_secrets_are_out_of_templates_and_examples(loki):
             httpx2.Response(400, text="parse error at line 1, col 5: syntax"),
             "parse error at line 1",
         ),
-        (httpx2.Response(401, text="no org id"), "check the bearer token (HTTP 401): no org id"),
+        (httpx2.Response(401, text="no org id"), "check the credentials (HTTP 401): no org id"),
         (httpx2.Response(500, json={"message": "boom"}), "the request failed (HTTP 500): boom"),
         (httpx2.Response(200, json={"data": {"result": [{"values": [["x", "y"]]}]}}), "the form"),
     ],

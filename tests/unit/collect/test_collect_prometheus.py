@@ -6,7 +6,7 @@ from time import monotonic
 import httpx2
 import promql_parser
 import pytest
-from unit.collect.stand_ins import ONSET, make_alert, make_scope, step_at
+from unit.collect.stand_ins import ONSET, make_alert, make_scope, step_at, upstream_to
 
 from opssage.evidence import EvidenceKind, SourceStatus
 from tasks.collect.prometheus import PrometheusSource
@@ -17,7 +17,7 @@ SHOP = make_alert({"alertname": "HighErrorRate", "namespace": "shop", "service":
 
 
 def ask(prometheus, scope):
-    source = PrometheusSource(url="http://p", timeout_seconds=5, transport=prometheus.transport)
+    source = PrometheusSource(upstream_to(prometheus.transport))
     return source.ask(scope, monotonic() + 60)
 
 
@@ -262,7 +262,7 @@ def test_dead_prometheus_is_not_asked_further(fault):
         raise fault("gone", request=request)
 
     transport = httpx2.MockTransport(fail)
-    source = PrometheusSource(url="http://p", timeout_seconds=5, transport=transport)
+    source = PrometheusSource(upstream_to(transport))
     answer = source.ask(make_scope(SHOP), monotonic() + 60)
 
     assert len(asked) <= 2
@@ -281,7 +281,7 @@ def test_activity_is_read_from_the_rules_own_series(prometheus):
         ),
         ({"__name__": "ALERTS_FOR_STATE", "alertname": "A", "namespace": "other"}, 1.0),
     )
-    source = PrometheusSource(url="http://p", timeout_seconds=5, transport=prometheus.transport)
+    source = PrometheusSource(upstream_to(prometheus.transport))
 
     assert source.active_since((alert,), monotonic() + 60) == {alert.fingerprint: active}
 

@@ -6,10 +6,11 @@ from time import monotonic
 
 import httpx2
 import pytest
+from unit.collect.stand_ins import upstream_to
 
 from opssage.evidence import SourceStatus
 from tasks.collect.prometheus_api import Grid, PrometheusApi, Query
-from tasks.collect.upstream import MAX_ANSWER_BYTES, Upstream
+from tasks.collect.upstream import MAX_ANSWER_BYTES
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "prometheus"
 GRID = Grid(start=1633046340, end=1633046400, step=15)
@@ -30,8 +31,7 @@ def replay(record):
 
 
 def api(handler, **options):
-    options = {"url": "http://prom:9090", "timeout_seconds": 5, **options}
-    return PrometheusApi(Upstream(transport=httpx2.MockTransport(handler), **options))
+    return PrometheusApi(upstream_to(httpx2.MockTransport(handler), **options))
 
 
 def ask(handler, *queries, **options):
@@ -89,8 +89,8 @@ def test_error_is_told_in_words(recorded, name, said):
 @pytest.mark.parametrize(
     ("response", "said"),
     [
-        (httpx2.Response(401, text="Unauthorized"), "not allowed: check the bearer token"),
-        (httpx2.Response(403, text="no"), "check the bearer token and the tenant (HTTP 403): no"),
+        (httpx2.Response(401, text="Unauthorized"), "not allowed: check the credentials"),
+        (httpx2.Response(403, text="no"), "check the credentials and the tenant (HTTP 403): no"),
         (httpx2.Response(200, text="<html>Log in</html>"), "is this the right URL?"),
         (httpx2.Response(200, json={"status": "success"}), "does not have the form"),
         (httpx2.Response(200, json={"data": {"resultType": "matrix", "result": 3}}), "the form"),
@@ -158,12 +158,10 @@ def test_request_is_a_form_with_everything_it_needs():
         seen.append(request)
         return httpx2.Response(200, json={"data": {"resultType": "matrix", "result": []}})
 
-    ask(answer, url="http://prom:9090/base/", bearer_token="t0ken", tenant="team-a")
+    ask(answer, url="http://prom:9090/base/")
 
     (request,) = seen
     assert str(request.url) == "http://prom:9090/base/api/v1/query_range"
-    assert request.headers["Authorization"] == "Bearer t0ken"
-    assert request.headers["X-Scope-OrgID"] == "team-a"
     assert b"start=1633046340&end=1633046400&step=15" in request.content
     assert b"timeout=5000ms" in request.content
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from threading import Event
 from uuid import UUID
 
@@ -11,7 +12,13 @@ from unit.collect.stand_ins import ONSET, make_alert
 
 from opssage.evidence import Evidence, EvidenceKind, SourceReport, SourceStatus
 from opssage.incident import Incident, Status
-from opssage.settings import CollectSettings, LokiSettings, PrometheusSettings, SourcesSettings
+from opssage.settings import (
+    CollectSettings,
+    LokiSettings,
+    PrometheusSettings,
+    Settings,
+    SourcesSettings,
+)
 from tasks.collect import Answer, Scope, build_sources, collect
 
 NOW = ONSET + timedelta(minutes=30)
@@ -136,7 +143,7 @@ def test_questions_are_counted_as_the_ledger_has_them():
 
 def test_sources_nobody_configured_are_in_the_ledger():
     """A reader sees what could have been asked."""
-    sources = build_sources(SourcesSettings(), CollectSettings())
+    sources = build_sources(Settings(folder=Path()))
 
     context = run(*sources)
 
@@ -157,7 +164,7 @@ def test_sources_that_are_configured_are_built():
         prometheus=PrometheusSettings(url="http://p"), loki=LokiSettings(url="http://l")
     )
 
-    sources = build_sources(settings, CollectSettings())
+    sources = build_sources(Settings(folder=Path(), sources=settings))
 
     assert [source.name for source in sources] == ["alert", "prometheus", "loki"]
 

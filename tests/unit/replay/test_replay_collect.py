@@ -1,6 +1,7 @@
 """What collect finds when it asks a recorded outage: the questions are all answered."""
 
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 import httpx2
@@ -13,6 +14,8 @@ from opssage.settings import CollectSettings
 from tasks.collect import collect
 from tasks.collect.loki import LokiSource
 from tasks.collect.prometheus import PrometheusSource
+from tasks.collect.prometheus_api import clean_series
+from tasks.collect.upstream import Upstream
 from webapi.senders.alertmanager import webhook_group
 
 SEEN = {
@@ -26,7 +29,12 @@ SEEN = {
 def context(recording, now):
     """What collect brings home from an outage."""
     transport = httpx2.WSGITransport(app=create_app(recording, now))
-    there = {"url": "http://replay", "timeout_seconds": 30, "transport": transport}
+    there = partial(
+        Upstream,
+        url="http://replay",
+        timeout_seconds=30,
+        client=httpx2.Client(transport=transport),
+    )
     incident = Incident(
         incident_id=UUID(int=1),
         status=Status.PENDING,
@@ -36,7 +44,10 @@ def context(recording, now):
         severity="",
     )
     alerts = webhook_group(recording.webhook(now, "http://alertmanager:9093")).alerts
-    sources = [PrometheusSource(**there), LokiSource(**there, max_lines=2000)]
+    sources = [
+        PrometheusSource(there(source="prometheus", clean=clean_series)),
+        LokiSource(there(source="loki"), max_lines=2000),
+    ]
     settings = CollectSettings(deadline_seconds=60)
     return collect(incident, alerts, sources, settings, now + timedelta(seconds=5))
 
