@@ -3,6 +3,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
+# each process has a broker and a PostgreSQL of its own; the last tests go to whoever is free
+PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 
 .PHONY: help setup up demo test unit integration acceptance faults-quick faults faults-loop fuzz lab check bench docs lock clean
 
@@ -27,16 +29,16 @@ demo: setup  ## run the service on recorded outages and print their diagnoses
 test: check unit integration acceptance faults-quick  ## everything CI runs
 
 unit: setup  ## tests without processes or network
-	@$(PYTEST) tests/unit -q
+	@$(PYTEST) tests/unit -q $(PARALLEL)
 
 integration: setup  ## tests on a real broker, SQLite and PostgreSQL
-	@$(PYTEST) tests/integration -q
+	@$(PYTEST) tests/integration -q $(PARALLEL)
 
 acceptance: setup  ## tests on the real processes: webhook in, diagnosis out
 	@$(PYTEST) tests/acceptance -q -m "not lab"
 
 faults-quick: setup  ## some faults on the real processes: kills, a lost message, a dead broker
-	@FAULTS_LOAD_SECONDS=4 $(PYTEST) tests/faults -q -m quick
+	@FAULTS_LOAD_SECONDS=4 $(PYTEST) tests/faults -q -m quick $(PARALLEL)
 
 faults: setup  ## the whole fault matrix (up to 25 minutes); writes docs/reliability-report.md
 	@FAULTS_LOAD_SECONDS=7 FAULTS_REPORT=docs/reliability-report.md $(PYTEST) tests/faults -v

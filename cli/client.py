@@ -36,6 +36,9 @@ Reject = Mapping[str, Any]
 KeptAlert = Mapping[str, Any]
 """An alert and what became of it, as the API answers it."""
 
+Change = Mapping[str, Any]
+"""A reported change, as the API answers it."""
+
 Query = Mapping[str, str | Sequence[str]]
 """What to list, by the names of the API's parameters."""
 
@@ -110,6 +113,10 @@ class Client:
             self._seen[incident_id] = (answer.headers.get("ETag", ""), known)
         return known
 
+    def bundle(self, incident_id: str) -> bytes:
+        """Return an incident with all that its sources were asked and answered, as a file."""
+        return self._ask("GET", f"/api/v1/incidents/{incident_id}/bundle").content
+
     def alerts_of(self, incident_id: str) -> tuple[list[KeptAlert], bool]:
         """Return the first alerts of an incident, and whether there are more."""
         path = f"/api/v1/incidents/{incident_id}/alerts"
@@ -141,6 +148,16 @@ class Client:
     def stray_alerts(self, query: Query, limit: int) -> tuple[list[KeptAlert], bool]:
         """Return the newest alerts that belong to no incident, and whether there are more."""
         page = _document(self._ask("GET", "/api/v1/alerts", params={**query, "limit": limit}))
+        return page["items"], page["next_cursor"] is not None
+
+    def report_change(self, document: Mapping[str, Any]) -> Change:
+        """Report a change; returns it as it is kept, which is the first one if it was known."""
+        kept: Change = _document(self._ask("POST", "/api/v1/changes", json=document))
+        return kept
+
+    def changes(self, query: Query, limit: int) -> tuple[list[Change], bool]:
+        """Return the newest reported changes, and whether there are more."""
+        page = _document(self._ask("GET", "/api/v1/changes", params={**query, "limit": limit}))
         return page["items"], page["next_cursor"] is not None
 
     def rejects(self, limit: int, *, taken: bool, sender: str | None) -> tuple[list[Reject], bool]:

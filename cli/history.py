@@ -72,6 +72,6 @@ def _patiently(step: Callable[[], int], pause: Callable[[float], None]) -> int:
     return step()
 
 
-def incidents(number: int, kind: str = "") -> str:
-    """Return `1 incident`, `7 archived incidents`."""
-    return f"{number} {kind}{' ' if kind else ''}incident{'' if number == 1 else 's'}"
+def incidents(number: int) -> str:
+    """Return `1 incident`, `7 incidents`."""
+    return f"{number} incident{'' if number == 1 else 's'}"

@@ -20,8 +20,11 @@ _COMMANDS = {
     "watch": "follow an incident until it is diagnosed",
     "ack": "say that you look after an incident",
     "feedback": "say whether a diagnosis is right",
+    "export": "write an incident and all it was diagnosed from to a file",
+    "replay": "diagnose an exported incident again, offline, and compare",
     "retry": "diagnose an incident anew, or run a failed one on",
     "alerts": "list alerts that opened no incident",
+    "change": "report a deploy, flag or configuration change, and list them",
     "rejects": "list alerts that could not be taken, and take them after all",
     "token": "make, list and revoke the tokens of callers",
     "archive": "move incidents that are over out of the way",
@@ -29,6 +32,7 @@ _COMMANDS = {
     "backup": "write the database to a file, and keep the last few",
     "check-config": "say all that is wrong with a configuration",
     "doctor": "check every part and say how to mend it",
+    "coverage": "say what would be asked for the alerts of a file of rules",
 }
 
 

@@ -1,5 +1,6 @@
 """Alerts as they arrive, and the incident they belong to."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -182,14 +183,31 @@ class Alert:
 
 
 def condition_in(generator_url: str) -> str:
-    """Return the PromQL that Prometheus puts into its link; empty when there is none.
+    """Return the PromQL in the link of who made the alert; empty when there is none.
 
-    The link is only read, never followed.
+    Prometheus, Thanos and Mimir write it as `g0.expr`; who links to Grafana's Explore has it within
+    the JSON of `left` or `panes`. The link is only read, never followed.
     """
     try:
-        return parse_qs(urlsplit(generator_url).query).get("g0.expr", [""])[0]
-    except ValueError:
+        params = parse_qs(urlsplit(generator_url).query)
+        if expression := params.get("g0.expr", [""])[0]:
+            return expression
+        explored = (json.loads(text) for key in ("left", "panes") for text in params.get(key, ()))
+        return next(filter(None, map(_expression_in, explored)), "")
+    except (ValueError, RecursionError):
         return ""
+
+
+def _expression_in(document: Any) -> str:
+    """Return the first query that a state of Grafana's Explore holds."""
+    if isinstance(document, dict):
+        expression = document.get("expr")
+        if isinstance(expression, str):
+            return expression
+        document = list(document.values())
+    if isinstance(document, list):
+        return next(filter(None, map(_expression_in, document)), "")
+    return ""
 
 
 def lead_alert(alerts: Sequence[Alert]) -> Alert:

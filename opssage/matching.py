@@ -6,7 +6,7 @@ senders.
 """
 
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import re2
@@ -29,7 +29,7 @@ def check_pattern(text: str) -> None:
     _compiled(text)
 
 
-@cache  # the patterns of a configuration are few
+@lru_cache(maxsize=1024)  # those of a configuration are few, silences come and go
 def _compiled(text: str) -> Any:
     try:
         return re2.compile(text, _QUIET)

@@ -14,6 +14,8 @@ from cattrs import Converter
 T = TypeVar("T")
 
 _converter = Converter()
+_EXPONENT = 1e16
+"""From here on orjson writes a float with an exponent."""
 
 
 def format_time(moment: datetime) -> str:
@@ -44,12 +46,17 @@ def from_json(document: Mapping[str, Any], kind: type[T]) -> T:
 
 def _rounded(value: Any) -> Any:
     if isinstance(value, float):
-        return round(value, 6)
+        return _plain(round(value, 6))
     if isinstance(value, Mapping):
         return {key: _rounded(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_rounded(item) for item in value]
     return value
+
+
+def _plain(value: float) -> float | int:
+    """Return a number as PostgreSQL gives it back, which has no -0 and writes no exponents."""
+    return int(value) if abs(value) >= _EXPONENT and value.is_integer() else value + 0.0
 
 
 def canonical(document: object) -> bytes:

@@ -6,6 +6,7 @@ May import `opssage` only; nobody else imports SQLAlchemy.
 from store.alert_lists import AlertKey, KeptAlert, StrayFilter, StrayPosition
 from store.assurance import Assurances
 from store.audit import AuditEntry, AuditFilter
+from store.changes import ChangeFilter, ChangePosition
 from store.claims import Claim
 from store.dispatching import Backlog, Due
 from store.effects import Effect
@@ -15,6 +16,7 @@ from store.facets import Count, Facets
 from store.feedback import Feedback, Judgement
 from store.ingest import Receipt, Touched
 from store.listing import IncidentFilter, Position, Sort
+from store.recordings import NOT_KEPT
 from store.rejects import KeptReject, RejectFilter
 from store.rules import Rules
 from store.store import Store, connect
@@ -25,12 +27,15 @@ from store.tokens import split as split_token
 from store.words import words_in
 
 __all__ = [
+    "NOT_KEPT",
     "UNCOUNTED_SECONDS",
     "AlertKey",
     "Assurances",
     "AuditEntry",
     "AuditFilter",
     "Backlog",
+    "ChangeFilter",
+    "ChangePosition",
     "Claim",
     "Count",
     "Due",

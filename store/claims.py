@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from opssage.errors import LostClaimError
 from opssage.incident import Incident, Stage
-from store import rows, words
+from store import recordings, rows, words
 from store.columns import database_now
 from store.effects import announce
 from store.rules import Rules
@@ -149,19 +149,22 @@ def commit(
     document: Mapping[str, Any],
     shown: Mapping[str, Any],
     rules: Rules,
+    recording: bytes | None = None,
 ) -> None:
     """Write a stage's document and the next status together.
 
     When alerts joined since collect looked, the last stage makes the next revision due.
 
-    `shown` are columns that repeat facts of the document. Raises LostClaimError when the claim has
-    passed to somebody else: nothing is written then.
+    `shown` are columns that repeat facts of the document, `recording` what it was made of. Raises
+    LostClaimError when the claim has passed to somebody else: nothing is written then.
     """
     told = {f"new_{name}": value for name, value in {stage.document: document, **shown}.items()}
     if stage is Stage.DIAGNOSE:
         told["cooldown_seconds"] = rules.cooldown_seconds
     write_under_claim(connection, _committing(stage, tuple(shown)), incident_id, epoch, told)
     tell(connection, incident_id, stage.reaches.value, {"stage": stage.value, "epoch": epoch})
+    if recording is not None:
+        recordings.keep(connection, incident_id, recording)
     if stage is Stage.DIAGNOSE:
         words.change_answer(connection, incident_id, document)
         announce(connection, [incident_id], stage.reaches.value, rules.notify)

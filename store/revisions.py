@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Integer, Row, bindparam, select, update
 
 from opssage.incident import Incident, Stage, Status
-from store import rows
+from store import recordings, rows
 from store.columns import database_now
 from store.tables import RUNNING, incident_events, incidents
 from store.timeline import tell
@@ -98,6 +98,7 @@ def take_back(connection: Connection, incident_id: UUID, error: Mapping[str, Any
             **{name: before.data.get(name) for name in _ANSWER},
         )
     )
+    recordings.take_back(connection, incident_id, before.revision, before.data["revision"])
     tell(connection, incident_id, "revision_failed", {"revision": before.revision, "error": error})
     return True
 

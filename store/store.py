@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from opssage.access import Actor, Scope
+from opssage.changes import ReportedChange
 from opssage.errors import StoreUnavailableError
 from opssage.incident import Alert, AlertGroup, Incident, Reject, Stage, Status
 from opssage.knowledge import PastIncident
@@ -25,6 +26,7 @@ from store import (
     archive,
     assurance,
     audit,
+    changes,
     claims,
     dispatching,
     effects,
@@ -37,6 +39,7 @@ from store import (
     listing,
     migrate,
     queries,
+    recordings,
     rejects,
     revisions,
     search,
@@ -47,6 +50,7 @@ from store import (
 from store.alert_lists import AlertKey, KeptAlert, StrayFilter, StrayPosition
 from store.assurance import Assurances
 from store.audit import AuditEntry, AuditFilter
+from store.changes import ChangeFilter, ChangePosition
 from store.claims import Claim
 from store.dispatching import Backlog, Due
 from store.effects import Effect
@@ -294,6 +298,10 @@ class Store:
         """Return what people said of an incident's diagnoses, newest first, behind that id."""
         return self._read(feedback.page, incident_id, limit, after)
 
+    def get_recording(self, incident_id: UUID, revision: int) -> bytes | None:
+        """Return what collect was told in a revision, or NOT_KEPT; None when it was not kept."""
+        return self._read(recordings.get, incident_id, revision)
+
     def list_past(self, incident: Incident, limit: int) -> list[PastIncident]:
         """Return the newest diagnosed incidents that share the alert name or the service."""
         return self._read(
@@ -334,6 +342,27 @@ class Store:
         """Delete a reject; False when there was none."""
         verb = audit.noted(rejects.remove, by, "reject.delete", reject_id)
         return self._write(verb, reject_id)
+
+    # changes
+
+    def add_change(
+        self, change: ReportedChange, *, dated: bool = True
+    ) -> tuple[ReportedChange, bool]:
+        """Keep a change; returns it as it is kept, and False when it was known already.
+
+        One that is not `dated` has the present as its time, for want of a better one.
+        """
+        return self._write(changes.add, change, dated=dated)
+
+    def list_changes(
+        self,
+        chosen: ChangeFilter | None = None,
+        *,
+        limit: int = 50,
+        after: ChangePosition | None = None,
+    ) -> list[ReportedChange]:
+        """Return reported changes, newest first, behind the position `after`."""
+        return self._read(changes.page, chosen or ChangeFilter(), limit, after)
 
     # by hand
 
@@ -454,6 +483,14 @@ class Store:
         """Return how many alerts belong to no incident and were last sent so long ago."""
         return self._read(archive.count_forgettable_strays, age_seconds)
 
+    def prune_changes(self, age_seconds: float, limit: int) -> int:
+        """Delete up to `limit` reported changes that happened so long ago; returns how many."""
+        return self._write(changes.forget, age_seconds, limit)
+
+    def count_prunable_changes(self, age_seconds: float) -> int:
+        """Return how many reported changes happened so long ago."""
+        return self._read(changes.count_forgettable, age_seconds)
+
     # the work
 
     def take_due(self, limit: int, resend_seconds: float) -> list[Due]:
@@ -524,10 +561,17 @@ class Store:
         return self._write_once(endings.release, owner)
 
     def update_primary_context(
-        self, incident_id: UUID, epoch: int, document: Mapping[str, Any]
+        self,
+        incident_id: UUID,
+        epoch: int,
+        document: Mapping[str, Any],
+        recording: bytes | None = None,
     ) -> None:
-        """Commit collect. Raises LostClaimError when the claim of `epoch` has passed on."""
-        self._commit(incident_id, Stage.COLLECT, epoch, document)
+        """Commit collect. Raises LostClaimError when the claim of `epoch` has passed on.
+
+        `recording` is what it was told, or NOT_KEPT.
+        """
+        self._commit(incident_id, Stage.COLLECT, epoch, document, recording=recording)
 
     def update_enhanced_context(
         self, incident_id: UUID, epoch: int, document: Mapping[str, Any]
@@ -549,6 +593,7 @@ class Store:
         epoch: int,
         document: Mapping[str, Any],
         shown: Mapping[str, Any] = MappingProxyType({}),
+        recording: bytes | None = None,
     ) -> None:
         self._write(
             claims.commit,
@@ -558,6 +603,7 @@ class Store:
             document,
             shown,
             self._rules,
+            recording,
         )
 
     def update_status(

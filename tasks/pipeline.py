@@ -1,9 +1,9 @@
 """The three tasks and their chain: Celery and the store on one side, plain stages on the other."""
 
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from time import monotonic, sleep
 from typing import Any, Protocol, cast
@@ -13,6 +13,7 @@ from celery import Signature, shared_task
 from celery import Task as CeleryTask
 
 from opssage import metrics
+from opssage.changes import ReportedChange
 from opssage.errors import (
     LostClaimError,
     OpsSageError,
@@ -20,16 +21,17 @@ from opssage.errors import (
     StoreUnavailableError,
 )
 from opssage.evidence import PrimaryContext
-from opssage.incident import Stage
+from opssage.incident import Alert, Stage
 from opssage.knowledge import EnhancedContext
 from opssage.log import get_logger
 from opssage.redaction import redact
 from opssage.settings import Settings
 from opssage.wire import from_json, to_json
-from store import UNCOUNTED_SECONDS, Claim, Store
+from store import NOT_KEPT, UNCOUNTED_SECONDS, ChangeFilter, Claim, Store
 from tasks import heartbeat
-from tasks.collect import Source, outage
+from tasks.collect import MOST_CHANGES, Source, outage, tape
 from tasks.collect import collect as collect_evidence
+from tasks.collect.recording import Recording, pack
 from tasks.diagnose import diagnose as diagnose_cause
 from tasks.enrich import Runbook
 from tasks.enrich import enrich as enrich_context
@@ -91,18 +93,46 @@ def investigation(incident_id: UUID, stages: Sequence[Stage], app: Any) -> Signa
     return cast("Signature", first.set(chain=others[::-1]) if others else first)
 
 
-Work = Callable[[Parts, Claim], object]
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Result:
+    """What a stage made: its document, and what else is committed with it."""
+
+    document: object
+    beside: tuple[bytes, ...] = ()
 
 
-def _collect(parts: Parts, claim: Claim) -> PrimaryContext:
-    incident = claim.incident
+Work = Callable[[Parts, Claim], Result]
+
+
+def _collect(parts: Parts, claim: Claim) -> Result:
+    incident, now = claim.incident, datetime.now(UTC)
     settings = parts.settings.collect
     alerts = parts.store.list_alerts(incident.incident_id)
-    context = collect_evidence(incident, alerts, parts.sources, settings, datetime.now(UTC))
+    changes = _reported(parts, alerts, now)
+    with tape.recording() as heard:
+        context = collect_evidence(incident, alerts, parts.sources, settings, now, changes)
     has_waited = _waits(claim) * UNCOUNTED_SECONDS >= settings.outage_seconds
     if not has_waited and (away := outage(parts.sources, settings.outage_seconds)):
         raise SourcesAwayError(f"no answer from any source of evidence: {away}")
-    return context
+    recorded = Recording(
+        alert_name=incident.alert_name,
+        alert_seq=incident.alert_seq,
+        now=now,
+        alerts=alerts,
+        changes=changes,
+        settings=parts.settings,
+        exchanges=heard.exchanges,
+        matters=heard.matters,
+    )
+    return Result(document=context, beside=(pack(recorded) or NOT_KEPT,))
+
+
+def _reported(parts: Parts, alerts: Sequence[Alert], now: datetime) -> tuple[ReportedChange, ...]:
+    """Return the changes that were reported for the time before `now`, oldest first."""
+    oldest = min((alert.starts_at for alert in alerts), default=now)
+    since = oldest - timedelta(seconds=parts.settings.collect.changes_seconds)
+    chosen = ChangeFilter(since=since, until=now)
+    return tuple(reversed(parts.store.list_changes(chosen, limit=MOST_CHANGES)))
 
 
 def _waits(claim: Claim) -> int:
@@ -110,15 +140,18 @@ def _waits(claim: Claim) -> int:
     return int((claim.incident.last_error or {}).get("waits", 0))
 
 
-def _enrich(parts: Parts, claim: Claim) -> EnhancedContext:
+def _enrich(parts: Parts, claim: Claim) -> Result:
     settings = parts.settings.enrich
     past = parts.store.list_past(claim.incident, settings.past_incidents)
-    return enrich_context(_primary(claim), parts.runbooks, past, max_passages=settings.max_passages)
+    most = settings.max_passages
+    context = enrich_context(_primary(claim), parts.runbooks, past, max_passages=most)
+    return Result(document=context)
 
 
-def _diagnose(parts: Parts, claim: Claim) -> object:
+def _diagnose(parts: Parts, claim: Claim) -> Result:
     enhanced = from_json(claim.incident.enhanced_context or {}, EnhancedContext)
-    return diagnose_cause(_primary(claim), enhanced, parts.settings.diagnose)
+    report = diagnose_cause(_primary(claim), enhanced, parts.settings.diagnose)
+    return Result(document=report)
 
 
 def _primary(claim: Claim) -> PrimaryContext:
@@ -181,8 +214,9 @@ def _claim(task: Task, stage: Stage, incident_id: UUID) -> Claim | None:
 def _work_on(parts: Parts, claim: Claim, work: Work, owner: str) -> str:
     try:
         with metrics.STAGE_SECONDS.labels(claim.stage.value).time():
-            document = to_json(work(parts, claim))
-        _insist(parts, partial(_committer(parts.store, claim), document))
+            result = work(parts, claim)
+            document = to_json(result.document)
+        _insist(parts, partial(_committer(parts.store, claim), document, *result.beside))
     except (LostClaimError, StoreUnavailableError):
         raise
     except Exception as error:  # noqa: BLE001 - the edge of a task: any fault is told on the row
@@ -208,8 +242,8 @@ def _insist(parts: Parts, verb: Callable[[], object]) -> None:
             return
 
 
-def _committer(store: Store, claim: Claim) -> Callable[[Mapping[str, Any]], None]:
-    verb = {
+def _committer(store: Store, claim: Claim) -> Callable[..., None]:
+    verb: Callable[..., None] = {
         Stage.COLLECT: store.update_primary_context,
         Stage.ENRICH: store.update_enhanced_context,
         Stage.DIAGNOSE: store.update_diagnostic_report,

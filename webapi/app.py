@@ -22,6 +22,7 @@ from webapi import (
     alerts,
     audit,
     auth,
+    changes,
     description,
     health,
     incidents,
@@ -102,6 +103,7 @@ def create_app(
     description.describe(api, settings)
     api.register_blueprint(alerts.blueprint(store, nudge, settings.ingest))
     api.register_blueprint(alert_list.blueprint(store))
+    api.register_blueprint(changes.blueprint(store))
     api.register_blueprint(incidents.blueprint(store, nudge))
     api.register_blueprint(rejects.blueprint(store, nudge, settings.ingest))
     api.register_blueprint(tokens.blueprint(store, keyring, settings.auth.mode))

@@ -14,7 +14,7 @@ from opssage.wire import format_time
 from store import Feedback, Judgement, Store
 from webapi.answers import PageQuerySchema, PageSchema, as_json, cut, or_404, page, shown
 from webapi.auth import actor, needs
-from webapi.body import UnreadableError, body_bytes, parse
+from webapi.body import read
 from webapi.cursors import NUMBER, Cursor
 from webapi.fields import Prose
 from webapi.problems import answers_problems, refuse
@@ -118,7 +118,7 @@ def _add_acks(routes: Blueprint, store: Store) -> None:
     @needs(Scope.WRITE)
     def acknowledge(incident_id: UUID) -> Response:
         """Say that you look after an incident. Who said so first stays."""
-        said = _read(AckSchema(unknown=ma.RAISE), b"{}")
+        said = read(AckSchema(unknown=ma.RAISE), b"{}")
         acked = store.acknowledge(incident_id, actor(), said["note"])
         return _summary(acked or _refuse_as_it_is(store, incident_id))
 
@@ -153,7 +153,7 @@ def _add_feedback(routes: Blueprint, store: Store) -> None:
     @needs(Scope.WRITE)
     def add_feedback(incident_id: UUID) -> Response:
         """Say whether the present diagnosis is right, also once the incident is archived."""
-        said = _read(NewFeedbackSchema(unknown=ma.RAISE))
+        said = read(NewFeedbackSchema(unknown=ma.RAISE))
         kept: Feedback | None = store.add_feedback(incident_id, actor(), **said)
         if kept is None:
             or_404(store.get_version(incident_id), incident_id)
@@ -167,18 +167,6 @@ def _summary(incident: Incident) -> Response:
 
 def _body(schema: type[ma.Schema], *, required: bool) -> dict[str, Any]:
     return {"required": required, "content": {"application/json": {"schema": schema}}}
-
-
-def _read(schema: ma.Schema, default: bytes = b"") -> dict[str, Any]:
-    """Return the body as the schema reads it; ends the request when it cannot be."""
-    try:
-        read: dict[str, Any] = schema.load(parse(body_bytes() or default))
-    except UnreadableError as error:
-        refuse(400, str(error))
-    except ma.ValidationError as error:
-        detail = "the body has fields that cannot be taken; errors names them"
-        refuse(422, detail, errors={"json": error.messages_dict})
-    return read
 
 
 def _refuse_as_it_is(store: Store, incident_id: UUID, why: str = "") -> NoReturn:

@@ -11,7 +11,7 @@ from marshmallow import RAISE
 from opssage.access import Scope
 from opssage.incident import Incident
 from store import Facets, IncidentFilter, Position, Sort, Store, words_in
-from webapi import evidence, incident_acts, incident_parts
+from webapi import bundles, evidence, incident_acts, incident_parts
 from webapi.answers import as_json, cut, page, polled, shown
 from webapi.auth import needs
 from webapi.problems import answers_problems, refuse
@@ -74,6 +74,7 @@ def blueprint(store: Store, nudge: Callable[[], None]) -> Blueprint:
 
     incident_parts.add_to(routes, store)
     evidence.add_to(routes, store)
+    bundles.add_to(routes, store)
     incident_acts.add_to(routes, store, nudge)
     return routes
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from itertools import islice
 from threading import Lock
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, Self, TypeVar
 
 import marshmallow as ma
 import structlog
@@ -43,6 +43,13 @@ class ProblemSchema(ma.Schema):
     errors = ma.fields.Dict(
         metadata={"description": "By place (json, query), by field: what is wrong"}
     )
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Self:
+        """Stand for all copies: flask-smorest copies a view's whole description per answer."""
+        return self
+
+
+_SCHEMA = ProblemSchema()
 
 
 class ProblemApi(Api):
@@ -162,7 +169,7 @@ def answers_problems(routes: Blueprint, *statuses: int) -> Callable[[View], View
         for status in statuses:
             view = routes.alt_response(
                 status,
-                schema=ProblemSchema,
+                schema=_SCHEMA,
                 content_type=MEDIA_TYPE,
                 description=HTTPStatus(status).phrase,
             )(view)

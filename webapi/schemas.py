@@ -164,7 +164,8 @@ def any_of(description: str, **options: Any) -> ma.fields.List[str]:
     )
 
 
-def _moment(description: str) -> ma.fields.AwareDateTime:
+def moment(description: str) -> ma.fields.AwareDateTime:
+    """Return a filter of a list that takes a time."""
     return ma.fields.AwareDateTime(
         load_default=None,
         default_timezone=UTC,
@@ -195,9 +196,9 @@ class IncidentQuerySchema(PageQuerySchema):
     sender = any_of("Who posted its alerts")
     open = _flag("Whether one of its alerts still fires")
     acked = _flag("Whether somebody looks after it")
-    created_after = _moment("Opened then or later")
-    created_before = _moment("Opened before")
-    updated_since = _moment("Changed then or later")
+    created_after = moment("Opened then or later")
+    created_before = moment("Opened before")
+    updated_since = moment("Changed then or later")
     q = ma.fields.String(
         load_default="",
         validate=ma.validate.Length(max=200),

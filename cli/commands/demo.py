@@ -80,12 +80,20 @@ def _folder() -> Iterator[Path]:
 def _plan(data: Path, source_port: int, *, postgres: bool) -> Plan:
     """Return a stack that takes nothing from the user's own configuration or environment."""
     config = data / "config.yaml"
-    source = {"url": f"http://127.0.0.1:{source_port}", "bearer_token": None}
+    url = f"http://127.0.0.1:{source_port}"
+    source = {"url": url, "bearer_token": None}
+    cluster = data / "kubeconfig"
+    cluster.write_text(yaml.safe_dump(_kubeconfig(url)))
     document = {
         "web": {"processes": 1, "public_url": None},
         "auth": {"mode": "open", "token": None},
         "logging": {"level": "info", "format": "json"},
-        "sources": {"prometheus": source, "loki": source},
+        "sources": {
+            "prometheus": source,
+            "alertmanager": source,
+            "kubernetes": {"config": str(cluster)},
+            "loki": source,
+        },
         "enrich": {"runbooks": str(Path("runbooks").absolute())},
     }
     config.write_text(yaml.safe_dump(document))
@@ -103,6 +111,19 @@ def _plan(data: Path, source_port: int, *, postgres: bool) -> Plan:
         embedded=(broker,) if database is None else (broker, database),
         env={"OPSSAGE_CONFIG": str(config)},
     )
+
+
+def _kubeconfig(url: str) -> dict[str, object]:
+    """Return the way to an API server that asks for no credentials."""
+    name = "outage"
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": name, "cluster": {"server": url}}],
+        "users": [{"name": name, "user": {}}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+        "current-context": name,
+    }
 
 
 async def _run(
@@ -135,7 +156,7 @@ def _writer(log: TextIO) -> Say:
 def _play(
     plan: Plan, played: Sequence[Recording], source_port: int, *, as_json: bool
 ) -> list[Incident]:
-    """Play one outage after the other; each is all that Prometheus and Loki know of."""
+    """Play one outage after the other; each is all that the sources know of."""
     found = []
     console = Output(quiet=as_json)
     with Client(f"http://127.0.0.1:{plan.port}") as client:

@@ -11,8 +11,11 @@ Times are seconds relative to the moment the alerts arrive; numbers may be shape
   generation, or beside the node of a single pod
 - `calls` through the mesh, `requests` counted by the applications, `series` only they have
 - `volumes`, and `logs`: lines by rate (`per_minute`), times (`at`) or at container `starts`
+- `events` of Kubernetes beside those that follow from the rest, by Pod, Deployment or Node, and
+  `objects` that nothing else tells of, as in a manifest
 
-Which metrics come of it stands in `cli/replay/exporters.yaml`.
+Which metrics come of it stands in `cli/replay/exporters.yaml`; what Kubernetes has of it, in
+`cli/replay/kubernetes/`.
 """
 
 NAMES = ("crashloop", "node-cpu", "auth-cascade")

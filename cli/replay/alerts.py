@@ -13,6 +13,8 @@ from cli.replay.things import Thing
 from opssage.fingerprint import fingerprint
 
 _NEVER = "0001-01-01T00:00:00Z"  # Alertmanager's `endsAt` of an alert that fires
+_GETTABLE = ("annotations", "fingerprint", "startsAt", "generatorURL", "labels")
+_RESOLVED_AFTER = 240  # seconds: four times Prometheus' --rules.alert.resend-delay
 _PROMETHEUS_URL = "http://prometheus.monitoring:9090"
 _LABEL_IN_TEXT = re.compile(r"\{\{\s*\$labels\.(\w+)\s*\}\}")
 
@@ -130,6 +132,35 @@ def _delivered(document: Mapping[str, Any], alert: Mapping[str, Any], now: int) 
         "startsAt": _time(now + alert["starts_at"]),
         "endsAt": _NEVER,
         "generatorURL": f"{_PROMETHEUS_URL}/graph?g0.expr={query}&g0.tab=1",
+        "fingerprint": fingerprint(labels),
+    }
+
+
+def gettable(document: Mapping[str, Any], now: int) -> list[dict[str, Any]]:
+    """Return the alerts as Alertmanager's /api/v2/alerts lists them, the dead man's switch too."""
+    receiver = document["notification"]["receiver"]
+    delivered = [_delivered(document, alert, now) for alert in document["alerts"]]
+    watchdog = {"alertname": "Watchdog", "severity": "none", **document["external_labels"]}
+    since = document["from"]
+    told = [*delivered, _always(watchdog, now + since)]
+    return [
+        {
+            **{key: alert[key] for key in _GETTABLE},
+            "endsAt": _time(now + _RESOLVED_AFTER),
+            "updatedAt": _time(now),
+            "receivers": [{"name": receiver}],
+            "status": {"state": "active", "inhibitedBy": [], "silencedBy": [], "mutedBy": []},
+        }
+        for alert in sorted(told, key=lambda each: sorted(each["labels"].items()))
+    ]
+
+
+def _always(labels: Mapping[str, str], since: float) -> dict[str, Any]:
+    return {
+        "labels": dict(sorted(labels.items())),
+        "annotations": {"summary": "This alert fires always: it shows that alerting works."},
+        "startsAt": _time(since),
+        "generatorURL": f"{_PROMETHEUS_URL}/graph?g0.expr=vector%281%29&g0.tab=1",
         "fingerprint": fingerprint(labels),
     }
 

@@ -1,4 +1,4 @@
-"""The part of LogQL that selects lines: a stream selector and line filters."""
+"""The part of LogQL that is answered: a stream selector and line filters, and their count."""
 
 import json
 import re
@@ -16,6 +16,9 @@ class LogQueryError(OpsSageError):
 _STRING = r'"(?:[^"\\]|\\.)*"|`[^`]*`'
 _MATCHER = re.compile(rf"\s*([A-Za-z_][A-Za-z0-9_]*)\s*(=~|!~|!=|=)\s*({_STRING})\s*")
 _FILTER = re.compile(rf"\s*(\|=|!=|\|~|!~)\s*({_STRING})\s*")
+_COUNT = re.compile(
+    r"\s*sum\s*\(\s*count_over_time\s*\((?P<lines>.*)\[(?P<seconds>\d+)s\]\s*\)\s*\)\s*", re.DOTALL
+)
 
 _FILTERS: Mapping[str, Callable[[str], Callable[[str], bool]]] = {
     "|=": lambda wanted: lambda line: wanted in line,
@@ -65,6 +68,12 @@ def parse(query: str) -> LogQuery:
             'but app=~".+" will'
         )
     return LogQuery(matchers=tuple(matchers), filters=tuple(filters))
+
+
+def parse_count(query: str) -> tuple[LogQuery, int] | None:
+    """Read a count of all lines in a time: the lines, and seconds; None for any other query."""
+    found = _COUNT.fullmatch(query)
+    return found and (parse(found["lines"]), int(found["seconds"]))
 
 
 def _matcher(name: str, operator: str, quoted: str) -> Matcher:

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from flask import Blueprint, Response, request
 
-from cli.replay.logql import LogQuery, LogQueryError, parse
+from cli.replay.logql import LogQuery, LogQueryError, parse, parse_count
 from cli.replay.logs import Stream
 from cli.replay.recording import Capture
 from opssage.wire import parse_time
@@ -117,7 +117,17 @@ class LokiApi:
                         yield moment, line, index
 
     def query(self) -> Response:
-        """Refuse: lines are not an instant."""
+        """Return how many lines there are in a time; refuse lines, which are not an instant."""
+        counting = parse_count(request.values.get("query", ""))
+        if counting:
+            wanted, seconds = counting
+            end = _nanoseconds("time", self._capture.now * _SECOND)
+            # A range leaves its start out and takes its end in.
+            start = end - seconds * _SECOND
+            count = sum(1 for _ in self._lines(wanted, start + 1, end + 1))
+            value = [end / _SECOND, str(count)]
+            result = [{"metric": {}, "value": value}] if count else []
+            return _success({"resultType": "vector", "result": result, "stats": {}})
         raise LogQueryError(
             "log queries are not supported as an instant query type, please change your query "
             "to a range query type"

@@ -22,6 +22,7 @@ from opssage.settings.interpolation import expand_tree
 from opssage.settings.kinds import Kind
 from opssage.settings.schema import build, rows
 from opssage.settings.sections import Settings
+from opssage.settings.topology import topology_faults
 
 _FILE_VARIABLE = "OPSSAGE_CONFIG"
 _FILE = Path("config.yaml")
@@ -48,9 +49,12 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
         faults += settle_targets(values)
     if not any(fault.startswith(("worker", "collect")) for fault in faults):
         faults += settle_times(values)
+    folder = file.resolve().parent
+    if topology := (values.get("sources") or {}).get("topology_file"):
+        faults += topology_faults(folder / topology)
     if faults:
         raise SettingsError(faults)
-    return build(Settings, values, folder=file.resolve().parent)
+    return build(Settings, values, folder=folder)
 
 
 def _with_variables(section: type, found: Any, environ: Mapping[str, str]) -> dict[str, Any]:

@@ -4,9 +4,19 @@ May import `opssage` only. A new source is one file with a `Source`, and a line 
 new query is one row of `plan`.
 """
 
+from tasks.collect.changes import MOST_CHANGES
 from tasks.collect.outages import outage
 from tasks.collect.registry import build_sources
 from tasks.collect.runner import collect
 from tasks.collect.source import Answer, Scope, Source, Unconfigured
 
-__all__ = ["Answer", "Scope", "Source", "Unconfigured", "build_sources", "collect", "outage"]
+__all__ = [
+    "MOST_CHANGES",
+    "Answer",
+    "Scope",
+    "Source",
+    "Unconfigured",
+    "build_sources",
+    "collect",
+    "outage",
+]

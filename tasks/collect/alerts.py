@@ -1,4 +1,4 @@
-"""The incident's own alerts as evidence."""
+"""Alerts as evidence; the incident's own need no asking."""
 
 from opssage.evidence import Evidence, EvidenceKind
 from opssage.incident import Alert
@@ -16,17 +16,19 @@ class AlertSource:
     def ask(self, scope: Scope, deadline: float) -> Answer:  # noqa: ARG002 - Source's signature
         """Return one evidence per alert, in the order of their starts."""
         ordered = sorted(scope.alerts, key=lambda alert: (alert.starts_at, alert.fingerprint))
-        return Answer(evidence=tuple(_evidence(alert) for alert in ordered))
+        return Answer(evidence=tuple(alert_evidence(alert, self.name) for alert in ordered))
 
 
-def _evidence(alert: Alert) -> Evidence:
+def alert_evidence(alert: Alert, source: str, remark: str = "") -> Evidence:
+    """Return an alert as evidence; `remark` goes into its sentence."""
     subject = subject_of(alert.labels)
     message = f": {alert.message}" if alert.message else ""
+    aside = f" ({remark})" if remark else ""
     return Evidence(
         kind=EvidenceKind.ALERT,
-        source=AlertSource.name,
+        source=source,
         summary=f"{alert.name} ({alert.severity}) {alert.status.value} since "
-        f"{time_of_day(alert.starts_at)} for {whom(subject)}{message}",
+        f"{time_of_day(alert.starts_at)} for {whom(subject)}{aside}{message}",
         observed_at=alert.starts_at,
         subject=subject,
         query=alert.condition,

@@ -15,6 +15,7 @@ from tasks.collect.targets import Targets
 
 MAX_OBSERVATIONS = 10
 MAX_MISSING = 10
+_RECENT_SECONDS = 7200.0  #: a change of longer ago does not stand out
 _BASELINE_LEFT = 1.0  #: a metric's deviation at which it is worth a sentence
 
 
@@ -28,7 +29,7 @@ def _log(data: Mapping[str, Any]) -> float:
 
 
 def _change(data: Mapping[str, Any]) -> float:
-    return 50.0 if data["seconds_before_onset"] >= 0 else 0.0
+    return 50.0 if 0 <= data["seconds_before_onset"] <= _RECENT_SECONDS else 0.0
 
 
 _REMARKABLE: Mapping[EvidenceKind, Callable[[Mapping[str, Any]], float]] = {
@@ -77,5 +78,6 @@ def _sentence(report: SourceReport, more: int) -> str:
         return f"{report.source} was not asked: {report.error}"
     verb = "did not answer" if report.status is SourceStatus.FAILED else "was not asked"
     others = f" (and {more} more like it)" if more else ""
-    by_hand = f"; to run by hand{others}: {report.query}" if report.query else ""
+    command = report.by_hand or report.query
+    by_hand = f"; to run by hand{others}: {command}" if command else ""
     return f"{report.source} {verb}: {report.error}{by_hand}"

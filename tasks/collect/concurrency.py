@@ -8,6 +8,8 @@ from threading import Event, Thread
 from time import monotonic
 from typing import TypeVar
 
+from tasks.collect import tape
+
 T = TypeVar("T")
 
 
@@ -21,6 +23,7 @@ def run_all(
     (a ThreadPoolExecutor's threads are waited for when the interpreter exits).
     """
     waiting = deque(enumerate(calls))
+    enter = tape.branches()
     finished: SimpleQueue[tuple[int, T | None, Exception | None]] = SimpleQueue()
     closed = Event()
 
@@ -30,6 +33,7 @@ def run_all(
                 index, call = waiting.popleft()
             except IndexError:
                 return
+            enter(index)
             try:
                 finished.put((index, call(), None))
             except Exception as error:  # noqa: BLE001 - raised again in the asking thread
@@ -46,7 +50,7 @@ def run_all(
 def _gather(
     finished: "SimpleQueue[tuple[int, T | None, Exception | None]]", expected: int, deadline: float
 ) -> tuple[T | None, ...]:
-    results: list[T | None] = [None] * expected
+    results: dict[int, T | None] = {}
     for _ in range(expected):
         try:
             index, value, error = finished.get(timeout=max(0.0, deadline - monotonic()))
@@ -55,4 +59,6 @@ def _gather(
         if error is not None:
             raise error
         results[index] = value
-    return tuple(results)
+    late = [index for index in range(expected) if index not in results]
+    dropped = frozenset(tape.settled("late", late, usual=[]))
+    return tuple(None if n in dropped else results.get(n) for n in range(expected))

@@ -11,11 +11,13 @@ from tasks.collect.metrics import evidence_of, gridded, observe, planned, tellin
 from tasks.collect.places import Places
 from tasks.collect.plan import ALERT_SIGNAL, ROWS, SERVING_SIGNALS
 from tasks.collect.prometheus_api import SOURCE, Grid, Query, Result
-from tasks.collect.promql import Matcher, build
-from tasks.collect.questions import Question, questions
+from tasks.collect.promql import Matcher, build, metrics_of_template
+from tasks.collect.questions import Question, Row, left_out, questions
 from tasks.collect.rollouts import CREATED, OWNER, rollouts
 from tasks.collect.series import Times
+from tasks.collect.site import Site
 from tasks.collect.source import Answer, Scope
+from tasks.collect.topics import topics_of
 
 MAX_QUERIES = 40
 """For one incident, whatever its alerts: Prometheus has most to do when things are on fire."""
@@ -41,25 +43,26 @@ class Investigation:
     questions: tuple[Question, ...]
     changes: tuple[Query, ...]  #: created and owner of ReplicaSets, or nothing
     left_out: tuple[SourceReport, ...]
+    not_offered: tuple[Row, ...]  #: for want of metrics
 
     @classmethod
-    def of(cls, scope: Scope, places: Places, *, budget: int) -> "Investigation":
+    def of(cls, scope: Scope, places: Places, site: Site, *, budget: int) -> "Investigation":
         """Choose what to ask with at most `budget` queries."""
-        own, left_out = watched(scope.alerts)
-        changes = _change_queries(scope, places)
-        wanted = questions(ROWS, places)
+        own, unreadable = watched(scope.alerts)
+        changes = _change_queries(scope, places, site)
+        topics = topics_of(scope.alerts)
+        wanted = questions(ROWS, places, site, topics)
         fitting = _fitting(wanted, budget - len(own) - len(changes))
-        dropped = (
-            skipped(f"more than {MAX_QUERIES} queries for one incident", question.query)
-            for question in wanted[fitting:]
-        )
+        grid = grid_since(scope.baseline_start, scope, scope.max_points)
+        dropped = (_dropped(question, grid) for question in wanted[fitting:])
         return cls(
             scope=scope,
             places=places,
             watched=own,
             questions=wanted[:fitting],
             changes=changes,
-            left_out=(*left_out, *dropped),
+            left_out=(*unreadable, *dropped),
+            not_offered=left_out(ROWS, places, site, topics),
         )
 
     @property
@@ -133,12 +136,18 @@ class Investigation:
         return Query(promql=promql, grid=self._grid)
 
 
-def _change_queries(scope: Scope, places: Places) -> tuple[Query, ...]:
-    if not places.namespaces:
+def _change_queries(scope: Scope, places: Places, site: Site) -> tuple[Query, ...]:
+    metrics = metrics_of_template(CREATED) | metrics_of_template(OWNER)
+    if not places.namespaces or not site.may_have(metrics):
         return ()
-    where = [Matcher(label="namespace", values=places.namespaces)]
+    where = [Matcher(label=site.spelled("namespace", metrics), values=places.namespaces)]
     at = scope.window.end.timestamp()
     return tuple(Query(promql=build(text, where), at=at) for text in (CREATED, OWNER))
+
+
+def _dropped(question: Question, grid: Grid) -> SourceReport:
+    told = skipped(f"more than {MAX_QUERIES} queries for one incident", question.query)
+    return replace(told, by_hand=Query(promql=question.query, grid=grid).by_hand)
 
 
 def _fitting(wanted: tuple[Question, ...], budget: int) -> int:
@@ -182,4 +191,7 @@ def _each_once(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
 
 
 def _noted(report: SourceReport, note: str) -> SourceReport:
-    return replace(report, error="; ".join(filter(None, (report.error, note))))
+    """Return a ledger line that tells of series that were not kept."""
+    if not note:
+        return report
+    return replace(report, error="; ".join(filter(None, (report.error, note))), truncated=True)

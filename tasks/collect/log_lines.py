@@ -31,8 +31,6 @@ _WORDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     (WARNING, re.compile(r"\bWARN(?:ING)?\b|\bwarn(?:ing)?:|\[warn(?:ing)?\]")),
     (INFO, re.compile(r"\b(?:INFO|DEBUG|NOTICE|TRACE)\b|\[(?:info|debug|notice)\]")),
 )
-_CONTINUATION = re.compile(r'^\s+(?:at |File "|\.{3} \d+ more|\^+$)|^\s{4,}\S|^\s*$')
-
 # A status 5xx on its own is left alone: it is what an access log has to say.
 _MASKS = re.compile(
     r"\[redacted:[0-9a-f]{4}:\d+\]"
@@ -45,15 +43,12 @@ _MASKS = re.compile(
     r"|(?<=-)(?=[a-z]*\d)[a-z0-9]{6,10}-[a-z0-9]{5}\b"
     r"|\b0x[0-9a-fA-F]+\b"
     r"|\b(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{7,}\b"
+    r"|\b(?=(?:[A-Za-z]*\d){3})[A-Za-z0-9]{16,}\b"
     r"|(?<![A-Za-z0-9])(?!5\d\d(?![\w.]))\d+(?:\.\d+)?(?=(?:[mnµ]?s|[smhd]|%|[kKMGT]i?B?)?\b|%)"
 )
 _REPEATED = re.compile(r"<\*>(?:[\s,;:/.-]*<\*>)+")
 _MAX_TEMPLATE = 300
-
-
-def is_continuation(line: str) -> bool:
-    """Tell whether the line goes on with the one before: stack frames, blank lines."""
-    return _CONTINUATION.match(line) is not None
+_MAX_MASKED = 4000  #: characters of a message that are looked at
 
 
 def fields_of(line: str) -> dict[str, Any]:
@@ -87,12 +82,21 @@ def level_of(line: str, fields: Mapping[str, Any]) -> str:
 
 def message_of(line: str, fields: Mapping[str, Any]) -> str:
     """Return what the line says: message and cause of a structured line, else all of it."""
-    said = [_first(fields, _MESSAGE_KEYS), _first(fields, _CAUSE_KEYS)]
+    said = [headline_of(fields), _first(fields, _CAUSE_KEYS)]
     return ": ".join(text for text in said if text) or line
 
 
+def headline_of(fields: Mapping[str, Any]) -> str:
+    """Return the message of a structured line without its cause; "" when it has none."""
+    return _first(fields, _MESSAGE_KEYS)
+
+
 def _first(fields: Mapping[str, Any], keys: tuple[str, ...]) -> str:
-    return next((str(fields[key]) for key in keys if fields.get(key)), "")
+    found = (fields.get(key) for key in keys)
+    return next(
+        (str(value).partition("\n")[0] for value in found if value and not isinstance(value, dict)),
+        "",
+    )
 
 
 def template_of(message: str) -> str:
@@ -100,5 +104,5 @@ def template_of(message: str) -> str:
 
     Masked are times, numbers, addresses, ids and long quoted text.
     """
-    masked = _REPEATED.sub("<*>", _MASKS.sub("<*>", message))
+    masked = _REPEATED.sub("<*>", _MASKS.sub("<*>", message[:_MAX_MASKED]))
     return " ".join(masked.split())[:_MAX_TEMPLATE]

@@ -1,95 +1,63 @@
-"""Log lines into evidence: grouped by template, counted before and after."""
+"""Log lines into evidence: grouped by template, counted before and after.
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+Any source of log lines uses it. One that asks for the two sides of `scope.calm_until` apart calls
+`grouped` with a `Stretch` of each; one that has all lines together makes the two with `parted`.
+What several questions found is joined by `merged`, also when there was only one, and
+`log_evidence(groups, scope, source=…)` gives the evidence:
+
+    before, after = parted(lines, scope, since=scope.baseline_start)
+    groups = merged([grouped(query, before, after, LineReader())])
+    evidence = log_evidence(groups, scope, source="kubernetes")
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from opssage.evidence import SURGE_FACTOR, SURGE_LINES, Evidence, EvidenceKind
+from opssage.evidence import Evidence, EvidenceKind
 from opssage.places import owner_of, places_in
 from opssage.redaction import redact_text
 from opssage.wire import format_time
+from tasks.collect.log_groups import (
+    STEADY,
+    SUBJECT_KEYS,
+    VANISHED,
+    Group,
+    Groups,
+    merged,
+)
 from tasks.collect.log_lines import (
     ERROR,
-    INFO,
-    WARNING,
     fields_of,
-    is_continuation,
+    headline_of,
     level_of,
     message_of,
     template_of,
 )
+from tasks.collect.log_records import Line, Stretch, joined, parted
 from tasks.collect.sentences import whom
 from tasks.collect.source import Scope
+from tasks.collect.stack_traces import Thrown, thrown_by, thrown_in
 
-SOURCE = "loki"
+__all__ = ["Group", "Groups", "Line", "LineReader", "Stretch", "grouped", "log_evidence", "merged",
+           "parted"]  # fmt: skip
+
 MAX_TEMPLATES = 40
-MAX_PLAIN = 10  #: templates that neither appeared nor surged
+MAX_PLAIN = 10  #: templates as frequent as ever
+MAX_VANISHED = 5
 MAX_EXAMPLES = 3
 MAX_SCANNED = 50  #: lines of a group looked through for different examples
 MAX_LINE = 500
 
-_RANK = {ERROR: 0, WARNING: 1, "": 2, INFO: 3}
-_SUBJECT_KEYS = ("namespace", "service", "pod", "container")
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Line:
-    """One log line as it was answered."""
+class Said:
+    """What a line says."""
 
-    at: int  #: nanoseconds since the epoch
-    text: str
-    labels: Mapping[str, str]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Stretch:
-    """The lines of one range, oldest first, and how much of the range they cover."""
-
-    lines: tuple[Line, ...] = ()
-    covered_seconds: float = 0.0
-    is_complete: bool = True  #: False when the limit cut off older lines
-
-
-@dataclass(kw_only=True, slots=True)
-class Group:
-    """The lines of one service that share a template."""
-
-    template: str
     level: str
-    query: str
-    subjects: list[dict[str, str]] = field(default_factory=list)
-    before: list[Line] = field(default_factory=list)
-    after: list[Line] = field(default_factory=list)
-    rate_before: float = 0.0  #: lines per minute
-    rate_after: float = 0.0
-    covered_seconds: float = 0.0
-    first_at: int | None = None  #: None when older lines may have been cut off
-
-    @property
-    def is_news(self) -> bool:
-        """True when the template appeared, or came far more often."""
-        return (not self.before and bool(self.after)) or (
-            len(self.after) >= SURGE_LINES and self.rate_after >= SURGE_FACTOR * self.rate_before
-        )
-
-    @property
-    def subject(self) -> dict[str, str]:
-        """What all its lines have in common."""
-        first, *others = self.subjects
-        return {
-            key: first[key]
-            for key in _SUBJECT_KEYS
-            if key in first and all(other.get(key) == first[key] for other in others)
-        }
-
-    @property
-    def rank(self) -> tuple[Any, ...]:
-        """Sort news first, then errors, then by how often."""
-        return (not self.is_news, _RANK[self.level], -self.rate_after, self.template)
-
-
-Groups = dict[tuple[str, str, str], Group]
+    template: str
+    thrown: Thrown | None = None
 
 
 class LineReader:
@@ -97,45 +65,54 @@ class LineReader:
 
     def __init__(self) -> None:
         """Start without memory."""
-        self._said: dict[tuple[str, str], tuple[str, str]] = {}
+        self._said: dict[tuple[str, str, str], Said] = {}
 
-    def said(self, line: Line) -> tuple[str, str]:
+    def said(self, line: Line) -> Said:
         """Return level and template of a line. Secrets are out before anything is cut up."""
-        told = line.labels.get("detected_level") or line.labels.get("level", "")
-        key = (line.text, told)
+        labels = {**line.own, **line.labels}
+        told = labels.get("detected_level") or labels.get("level", "")
+        key = (line.text, told, line.own.get("exception_type", ""))
         if key not in self._said:
-            text = redact_text(line.text)
-            fields = fields_of(text)
-            level = level_of(text, fields) or level_of("", {"level": told})
-            self._said[key] = (level, template_of(message_of(text, fields)))
+            self._said[key] = _read(redact_text(line.text), told, line.own)
         return self._said[key]
+
+
+def _read(text: str, told: str, own: Mapping[str, str]) -> Said:
+    first = text.partition("\n")[0]
+    fields = fields_of(first)
+    thrown = thrown_by(fields) or thrown_in(text) or thrown_by(own)
+    level = level_of(first, fields) or level_of("", {"level": told}) or (ERROR if thrown else "")
+    message = message_of(first, fields) if thrown is None else _of_trace(fields, thrown)
+    return Said(level=level, template=template_of(message), thrown=thrown)
+
+
+def _of_trace(fields: Mapping[str, Any], thrown: Thrown) -> str:
+    headline = headline_of(fields)
+    is_same = headline == thrown.message or str(thrown) in headline
+    return str(thrown) if is_same or not headline else f"{headline}: {thrown}"
 
 
 def grouped(query: str, before: Stretch, after: Stretch, reader: LineReader) -> Groups:
     """Return the groups of one selector's lines, by namespace, service and template."""
     groups: Groups = {}
     for stretch, side in ((before, "before"), (after, "after")):
-        for line in stretch.lines:
-            if is_continuation(line.text):
-                continue
-            level, template = reader.said(line)
+        for line in joined(stretch.lines):
+            said = reader.said(line)
             subject = _subject(line.labels)
-            key = (subject.get("namespace", ""), subject.get("service", ""), template)
-            group = groups.setdefault(key, Group(template=template, level=level, query=query))
+            key = (subject.get("namespace", ""), subject.get("service", ""), said.template)
+            group = groups.get(key)
+            if group is None:
+                group = groups[key] = Group(
+                    template=said.template,
+                    level=said.level,
+                    thrown=said.thrown,
+                    query=query,
+                    stretches=(before, after),
+                )
             if subject not in group.subjects:
                 group.subjects.append(subject)
             getattr(group, side).append(line)
-    for group in groups.values():
-        group.rate_before = _per_minute(len(group.before), before.covered_seconds)
-        group.rate_after = _per_minute(len(group.after), after.covered_seconds)
-        group.covered_seconds = after.covered_seconds
-        if group.after and after.is_complete:
-            group.first_at = group.after[0].at
     return groups
-
-
-def _per_minute(count: int, seconds: float) -> float:
-    return round(count * 60 / max(seconds, 1.0), 3)
 
 
 def _subject(labels: Mapping[str, str]) -> dict[str, str]:
@@ -143,67 +120,76 @@ def _subject(labels: Mapping[str, str]) -> dict[str, str]:
     if subject.get("service", "unknown_service") == "unknown_service":
         name = owner_of(subject.get("pod", "")) or subject.get("container", "")
         subject = {**subject, "service": name} if name else subject
-    return {key: subject[key] for key in _SUBJECT_KEYS if key in subject}
+    return {key: subject[key] for key in SUBJECT_KEYS if key in subject}
 
 
-def merged(selectors: Iterable[Groups]) -> Groups:
-    """Join what several selectors found: of the same group, the one that saw more time stays."""
-    best: Groups = {}
-    for groups in selectors:
-        for key, group in groups.items():
-            if key not in best or group.covered_seconds > best[key].covered_seconds:
-                best[key] = group
-    return best
-
-
-def log_evidence(groups: Groups, scope: Scope) -> tuple[Evidence, ...]:
+def log_evidence(groups: Groups, scope: Scope, *, source: str) -> tuple[Evidence, ...]:
     """Return the telling groups: news first, then some others for comparison."""
+    allowed = {VANISHED: MAX_VANISHED, STEADY: MAX_PLAIN}
     kept: list[Group] = []
-    plain = 0
     for _, group in sorted(groups.items(), key=lambda item: (item[1].rank, item[0])):
-        plain += not group.is_news
-        if group.is_news or plain <= MAX_PLAIN:
+        left = allowed.get(group.change, MAX_TEMPLATES)
+        if left:
             kept.append(group)
-    return tuple(_evidence(group, scope) for group in kept[:MAX_TEMPLATES])
+            allowed[group.change] = left - 1
+    return tuple(_evidence(group, scope, source) for group in kept[:MAX_TEMPLATES])
 
 
-def _evidence(group: Group, scope: Scope) -> Evidence:
-    seen = (group.after or group.before)[0]
+def _evidence(group: Group, scope: Scope, source: str) -> Evidence:
     first_at = None if group.first_at is None else _moment(group.first_at)
+    seen = group.after[0] if group.after else group.before[-1]
+    data = {
+        "template": group.template,
+        "level": group.level,
+        "change": group.change,
+        "count_before": len(group.before),
+        "count_after": len(group.after),
+        "rate_before": group.rate_before,
+        "rate_after": group.rate_after,
+        "first_at": None if first_at is None else format_time(first_at),
+        "examples": _examples(group),
+    }
+    if (thrown := group.thrown) is not None:
+        data["exception"] = {"type": thrown.type, "message": thrown.message, "at": thrown.at}
     return Evidence(
         kind=EvidenceKind.LOG,
-        source=SOURCE,
+        source=source,
         summary=_summary(group),
         observed_at=first_at or _moment(seen.at),
         subject=group.subject,
         query=group.query,
         window=scope.window,
-        data={
-            "template": group.template,
-            "level": group.level,
-            "count_before": len(group.before),
-            "count_after": len(group.after),
-            "rate_before": group.rate_before,
-            "rate_after": group.rate_after,
-            "first_at": None if first_at is None else format_time(first_at),
-            "examples": _examples(group.after or group.before),
-        },
+        data=data,
     )
 
 
 def _summary(group: Group) -> str:
     level = f"{group.level} " if group.level else ""
     where = whom(group.subject)
+    at = f" at {group.thrown.at}" if group.thrown and group.thrown.at else ""
     if not group.before:
         course = f"{len(group.after)} since onset, none before"
+    elif group.change == VANISHED:
+        last = _moment(group.before[-1].at).strftime("%H:%M:%S")
+        course = f"{group.rate_before:g} a minute until {last}, none since"
     else:
         course = f"{group.rate_before:g} a minute before onset, {group.rate_after:g} since"
-    return f"{level}log line of {where}: “{group.template}”: {course}"
+    return f"{level}log line of {where}: “{group.template}”{at}: {course}"
 
 
-def _examples(lines: Sequence[Line]) -> list[str]:
-    distinct = dict.fromkeys(redact_text(line.text)[:MAX_LINE] for line in lines[:MAX_SCANNED])
+def _examples(group: Group) -> list[str]:
+    lines = (group.after or group.before)[:MAX_SCANNED]
+    distinct = dict.fromkeys(_example(redact_text(line.text), group.thrown) for line in lines)
     return list(distinct)[:MAX_EXAMPLES]
+
+
+def _example(text: str, thrown: Thrown | None) -> str:
+    """Return the line as it came, of several the first, with what was thrown."""
+    first = text.partition("\n")[0]
+    thrown = thrown and (thrown_in(text) or thrown)
+    if thrown is None or str(thrown) in first[:MAX_LINE]:
+        return first[:MAX_LINE]
+    return f"{first[: MAX_LINE // 2]} … {thrown}"[:MAX_LINE]
 
 
 def _moment(nanoseconds: int) -> datetime:

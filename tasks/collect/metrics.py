@@ -14,6 +14,7 @@ from tasks.collect.prometheus_api import SOURCE, Grid, Result
 from tasks.collect.questions import Row
 from tasks.collect.sentences import course, whom
 from tasks.collect.series import Point, Reading, Statistics, Times, on_grid, read, thinned
+from tasks.collect.site import own_labels
 from tasks.collect.source import Scope
 from tasks.collect.targets import Targets
 
@@ -58,12 +59,13 @@ def gridded(result: Result, grid: Grid) -> Iterator[LabelledPoints]:
 def planned(part: Result, whole: Result | None, grid: Grid) -> list[LabelledPoints]:
     """Return the series of a planned query; with a `whole`, as shares of it."""
     if whole is None:
-        return list(gridded(part, grid))
+        return [(own_labels(labels), points) for labels, points in gridded(part, grid)]
     if not (part.answered and whole.answered):
         return []  # without both, a missing part would look like a share of zero
     parts = {_key(labels): points for labels, points in gridded(part, grid)}
     return [
-        (labels, _share(parts.get(_key(labels)), points)) for labels, points in gridded(whole, grid)
+        (own_labels(labels), _share(parts.get(_key(labels)), points))
+        for labels, points in gridded(whole, grid)
     ]
 
 
@@ -116,6 +118,9 @@ def _subject(row: Row, labels: Mapping[str, str], places: Places) -> dict[str, s
     }
     if "node" in row.names and "node" not in subject and "instance" in subject:
         subject["node"] = places.node_of(subject["instance"])
+    if "/" in subject.get("service", ""):  # as jobs are often called
+        namespace, _, subject["service"] = subject["service"].rpartition("/")
+        subject.setdefault("namespace", namespace)
     return places.complete(subject)
 
 
@@ -124,6 +129,7 @@ def _is_ours(subject: Mapping[str, str], targets: Targets) -> bool:
     names = {subject.get("service"), subject.get("workload"), subject.get("peer")}
     return (
         subject.get("node") in targets.nodes
+        or subject.get("instance") in targets.instances
         or (namespace, subject.get("pod")) in targets.pods
         or any(name in names and place in {"", namespace} for place, name in targets.services)
     )

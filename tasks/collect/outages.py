@@ -1,12 +1,12 @@
 """Sources that fail as a whole: not asked in vain, and told from faults of an incident."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from time import monotonic
 
 from opssage.evidence import SourceReport, SourceStatus
 from opssage.incident import Alert
-from tasks.collect.source import Answer, KnowsActivity, Scope, Source
+from tasks.collect.source import Answer, KnowsRules, RuleFacts, Scope, Source
+from tasks.collect.tape import settled
 
 FAILURES_TO_REST = 2
 REST_SECONDS = 10.0
@@ -40,23 +40,25 @@ class Guarded:
 
     def ask(self, scope: Scope, deadline: float) -> Answer:
         """Ask the source, unless it rests."""
-        if self._is_resting:
-            told = f"not asked: it has failed {self._failures} times in a row"
+        if told := settled("rested", self._why_not, usual=""):
             report = SourceReport(source=self.name, status=SourceStatus.FAILED, error=told)
             return Answer(reports=(report,))
         answer = self._source.ask(scope, deadline)
         self._note(_is_failure(answer))
         return answer
 
-    def active_since(self, alerts: tuple[Alert, ...], deadline: float) -> dict[str, datetime]:
+    def rule_facts(self, alerts: tuple[Alert, ...], deadline: float) -> RuleFacts:
         """Ask the source, if it knows and does not rest."""
-        if self._is_resting or not isinstance(self._source, KnowsActivity):
-            return {}
-        return self._source.active_since(alerts, deadline)
+        resting = settled("rested", self._why_not, usual="")
+        if resting or not isinstance(self._source, KnowsRules):
+            return RuleFacts()
+        return self._source.rule_facts(alerts, deadline)
 
     @property
-    def _is_resting(self) -> bool:
-        return self._clock() < self._resting_until
+    def _why_not(self) -> str:
+        """Why it is not asked while it rests, else empty."""
+        is_resting = self._clock() < self._resting_until
+        return f"not asked: it has failed {self._failures} times in a row" if is_resting else ""
 
     def _note(self, failed: bool) -> None:  # noqa: FBT001 - one flag, named at its one call
         if not failed:

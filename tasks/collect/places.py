@@ -1,14 +1,15 @@
 """Targets made complete: which pods run on a node, which nodes carry a namespace."""
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from opssage.places import host_of
 from tasks.collect.targets import Targets
 
 MAX_NODES = 20
 MAX_PODS = 250  #: Kubernetes' own advice is at most 110 pods on a node
+MAX_NEIGHBOURS = 50
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,9 +40,14 @@ class Places:
     node_pods: tuple[str, ...] = ()  #: on the nodes alerts name, outside `namespaces`
     bare_nodes: tuple[str, ...] = ()  #: named by alerts, pods unknown
     nodes: tuple[str, ...] = ()
-    hosts: tuple[str, ...] = ()  #: names and addresses of `nodes`, as in an instance label
+    hosts: tuple[str, ...] = ()
+    """Names and addresses of `nodes` and of the machines of `instances`, as in instance labels."""
     instances: tuple[str, ...] = ()
     jobs: tuple[str, ...] = ()
+    service_names: tuple[str, ...] = ()  #: of all services alerts name, and as `namespace/name`
+    neighbour_namespaces: tuple[str, ...] = ()
+    neighbours: tuple[str, ...] = ()  #: services near those, outside `namespaces`
+    stray_neighbours: tuple[str, ...] = ()  #: those whose namespace nobody knows
     pods: Mapping[tuple[str, str], PodInfo] = field(default_factory=dict)
     node_names: Mapping[str, str] = field(default_factory=dict)  #: host → node
 
@@ -49,6 +55,22 @@ class Places:
     def is_nowhere(self) -> bool:
         """True when there is no place to ask about."""
         return not (self.namespaces or self.stray_services or self.hosts or self.instances)
+
+    def with_neighbours(self, services: Iterable[tuple[str, str]]) -> "Places":
+        """Return these places and the services (namespace or "", name) that are near them."""
+        near = tuple(dict.fromkeys(services))[:MAX_NEIGHBOURS]
+        outside = [item for item in near if item[0] and item[0] not in self.namespaces]
+        here = {info.workload for info in self.pods.values() if info.namespace in self.namespaces}
+        here.update(self.stray_services)
+        return replace(
+            self,
+            neighbour_namespaces=_distinct(namespace for namespace, _ in outside),
+            neighbours=_distinct(name for _, name in outside),
+            stray_neighbours=_distinct(
+                name for namespace, name in near if not namespace and name not in here
+            ),
+            service_names=_distinct((*self.service_names, *_job_names(near))),
+        )
 
     def complete(self, subject: Mapping[str, str]) -> dict[str, str]:
         """Return the subject with the node and workload that are known of it."""
@@ -70,7 +92,8 @@ class Places:
 
 def named_nodes(targets: Targets, node_names: Mapping[str, str]) -> tuple[str, ...]:
     """Return the nodes the alerts name, addresses put into names where known."""
-    return tuple(dict.fromkeys(node_names.get(node, node) for node in targets.nodes))
+    machines = (host for instance in targets.instances if (host := host_of(instance)) in node_names)
+    return _distinct(node_names.get(node, node) for node in (*targets.nodes, *machines))
 
 
 def places_of(
@@ -85,32 +108,47 @@ def places_of(
     `of_targets` are the pods of the alerts' namespaces, `on_nodes` those on the alerts' nodes;
     `node_names` maps addresses to nodes.
     """
-    strays = {name for namespace, name in (*targets.services, *targets.pods) if not namespace}
-    found = (info.namespace for info in of_targets) if strays else ()
-    namespaces = tuple(dict.fromkeys((*targets.namespaces, *found)))
+    namespaces = targets.namespaces
+    if any(not namespace for namespace, _ in (*targets.services, *targets.pods)) or targets.jobs:
+        namespaces = _distinct((*namespaces, *(info.namespace for info in of_targets)))
     named = named_nodes(targets, node_names)
-    neighbours = [info for info in on_nodes if info.namespace not in namespaces][:MAX_PODS]
-    nodes = tuple(dict.fromkeys((*named, *_carrying(targets, of_targets))))[:MAX_NODES]
-    addresses = {name: host for host, name in node_names.items()}
+    beside = [info for info in on_nodes if info.namespace not in namespaces][:MAX_PODS]
+    nodes = _distinct((*named, *_carrying(targets, of_targets)))[:MAX_NODES]
     return Places(
         namespaces=namespaces,
-        stray_services=()
-        if namespaces
-        else tuple(dict.fromkeys(name for _, name in targets.services)),
-        node_pod_namespaces=tuple(dict.fromkeys(info.namespace for info in neighbours)),
-        node_pods=tuple(dict.fromkeys(info.pod for info in neighbours)),
+        stray_services=() if namespaces else _distinct(name for _, name in targets.services),
+        node_pod_namespaces=_distinct(info.namespace for info in beside),
+        node_pods=_distinct(info.pod for info in beside),
         bare_nodes=tuple(node for node in named if not any(info.node == node for info in on_nodes)),
         nodes=nodes,
-        hosts=tuple(
-            dict.fromkeys(
-                host for node in nodes for host in (node, addresses.get(node)) if host is not None
-            )
-        ),
+        hosts=_hosts(nodes, targets.instances, node_names),
         instances=targets.instances,
         jobs=targets.jobs,
+        service_names=_job_names(targets.services),
         pods={(info.namespace, info.pod): info for info in (*of_targets, *on_nodes)},
         node_names=node_names,
     )
+
+
+def _hosts(
+    nodes: Iterable[str], instances: Iterable[str], node_names: Mapping[str, str]
+) -> tuple[str, ...]:
+    addresses = {name: host for host, name in node_names.items()}
+    machines = (host_of(instance) for instance in instances)
+    named = (host for node in nodes for host in (node, addresses.get(node)))
+    return _distinct(host for host in (*named, *machines) if host)
+
+
+def _job_names(services: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    return _distinct(
+        text
+        for namespace, name in services
+        for text in (name, f"{namespace}/{name}" if namespace else name)
+    )
+
+
+def _distinct(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(values))
 
 
 def _carrying(targets: Targets, pods: tuple[PodInfo, ...]) -> list[str]:

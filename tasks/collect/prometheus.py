@@ -1,19 +1,29 @@
-"""The Prometheus source: finds the places the alerts are about, then asks about them."""
+"""The Prometheus source: finds out what there is to ask and where, then how things fare."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
 
+from opssage.graph import ServiceGraph
 from opssage.incident import Alert
+from tasks.collect.concurrency import run_all
+from tasks.collect.discovery import discovered, with_left_out
 from tasks.collect.investigation import MAX_QUERIES, Investigation, grid_since, skipped
-from tasks.collect.places import Places, PodInfo, named_nodes, places_of
-from tasks.collect.prometheus_api import SOURCE, PrometheusApi, Query, Result
-from tasks.collect.promql import OF_NAME, Matcher, build
-from tasks.collect.source import Answer, Scope
-from tasks.collect.targets import Targets
+from tasks.collect.locating import first_queries, located
+from tasks.collect.metadata import Metadata, Told, rules_of
+from tasks.collect.prometheus_api import SOURCE, PrometheusApi, Query, Result, unanswered
+from tasks.collect.promql import Matcher, build
+from tasks.collect.service_graph import (
+    graph_evidence,
+    graph_queries,
+    measured,
+    neighbours_of,
+)
+from tasks.collect.site import Site
+from tasks.collect.source import Answer, RuleFacts, Scope
 from tasks.collect.upstream import Upstream
 
-_POD_INFO = "kube_pod_info{$M}"
-_NODE_INFO = "kube_node_info"
 _ACTIVE = "ALERTS_FOR_STATE{$M}"
 _WHERE_POINTS = 10  #: enough to see pods that lived for a part of the window only
 
@@ -26,12 +36,36 @@ class PrometheusSource:
     def __init__(self, upstream: Upstream) -> None:
         """Ask there."""
         self._api = PrometheusApi(upstream)
+        self._metadata = Metadata(upstream)
 
-    def active_since(self, alerts: tuple[Alert, ...], deadline: float) -> dict[str, datetime]:
-        """Return since when the alerts' conditions have held, as far as Prometheus remembers.
+    def rule_facts(self, alerts: tuple[Alert, ...], deadline: float) -> RuleFacts:
+        """Return since when the alerts' conditions have held, and what the conditions are.
 
-        While an alert is active its rule writes that time to ALERTS_FOR_STATE.
+        While an alert is active its rule writes that time to ALERTS_FOR_STATE. The rules are read
+        where that is not known, and where an alert came without its expression.
         """
+        known = self._active_since(alerts, deadline)
+        lacking = [
+            alert
+            for alert in alerts
+            if alert.name and (alert.fingerprint not in known or not alert.condition)
+        ]
+        if not lacking:
+            return RuleFacts(active_since=known)
+        told = self._metadata.rules(deadline)
+        rules = rules_of(lacking, told.value or ())
+        counted = {
+            alert.fingerprint: alert.starts_at - timedelta(seconds=rule.for_seconds)
+            for alert in lacking
+            if alert.has_start and (rule := rules.get(alert.fingerprint))
+        }
+        return RuleFacts(
+            active_since={**counted, **known},
+            conditions={key: rule.expression for key, rule in rules.items()},
+            reports=(told.report,),
+        )
+
+    def _active_since(self, alerts: tuple[Alert, ...], deadline: float) -> dict[str, datetime]:
         names = tuple(dict.fromkeys(alert.name for alert in alerts if alert.name))
         if not names:
             return {}
@@ -41,38 +75,56 @@ class PrometheusSource:
         return {alert.fingerprint: since for alert, since in _activity(alerts, result)}
 
     def ask(self, scope: Scope, deadline: float) -> Answer:
-        """Ask in two rounds: where things run, then how they fare."""
-        places, located = self._locate(scope, deadline)
-        reports = tuple(result.report for result in located)
-        if located and not any(result.answered for result in located):
+        """Ask what there is and where things run, then how they fare."""
+        grid = grid_since(scope.baseline_start, scope, _WHERE_POINTS)
+        names, first = self._first_look(scope, first_queries(scope.targets, grid, Site()), deadline)
+        if not (names.is_there or any(result.answered for result in first)):
+            reports = (names.report, *(result.report for result in first))
             return Answer(reports=(*reports, skipped("all other queries: none of these answered")))
-        investigation = Investigation.of(scope, places, budget=MAX_QUERIES - len(located))
+        found = discovered(self._metadata, names, scope, deadline)
+        where = located(self._api, scope.targets, grid, found.site, first, deadline)
+        seen, charted = self._calls(scope, found.site, deadline)
+        graph = seen.joined(scope.declared)
+        near = neighbours_of(scope.targets, graph, where.places.namespaces)
+        places = where.places.with_neighbours(near)
+        budget = MAX_QUERIES - len(where.results) - len(charted)
+        investigation = Investigation.of(scope, places, found.site, budget=budget)
         queries = investigation.queries
         results = self._api.run(queries, deadline)
         answer = investigation.read(dict(zip(queries, results, strict=True)))
-        return Answer(evidence=answer.evidence, reports=(*reports, *answer.reports))
-
-    def _locate(self, scope: Scope, deadline: float) -> tuple[Places, list[Result]]:
-        targets = scope.targets
-        if not (targets.namespaces or targets.services or targets.pods or targets.nodes):
-            return places_of(targets, of_targets=(), on_nodes=(), node_names={}), []
-        grid = grid_since(scope.baseline_start, scope, _WHERE_POINTS)
-        queries = [Query(promql=_NODE_INFO, at=grid.end)]
-        if matchers := _pod_matchers(targets):
-            queries.append(Query(promql=build(_POD_INFO, matchers), grid=grid))
-        nodes, *pods = self._api.run(queries, deadline)
-        node_names = _node_names(nodes)
-        neighbours: tuple[Result, ...] = ()
-        if named := named_nodes(targets, node_names):
-            query = build(_POD_INFO, [Matcher(label="node", values=named)])
-            neighbours = self._api.run([Query(promql=query, grid=grid)], deadline)
-        places = places_of(
-            targets,
-            of_targets=_pod_infos(pods),
-            on_nodes=_pod_infos(neighbours),
-            node_names=node_names,
+        named, *others = found.reports
+        reports = (
+            with_left_out(named, found.site, investigation.not_offered),
+            *others,
+            *(result.report for result in (*where.results, *charted)),
+            *answer.reports,
         )
-        return places, [nodes, *pods, *neighbours]
+        calls = graph_evidence(graph, SOURCE, scope) if seen else ()
+        return Answer(evidence=(*answer.evidence, *calls), reports=reports)
+
+    def _calls(
+        self, scope: Scope, site: Site, deadline: float
+    ) -> tuple[ServiceGraph, tuple[Result, ...]]:
+        """Ask who calls whom."""
+        asked = graph_queries(scope, site)
+        results = self._api.run(tuple(asked), deadline)
+        return measured(asked, dict(zip(asked, results, strict=True))), results
+
+    def _first_look(
+        self, scope: Scope, queries: Sequence[Query], deadline: float
+    ) -> tuple[Told[frozenset[str]], tuple[Result, ...]]:
+        """Ask at once for the metrics there are and for where things run."""
+        start, end = scope.window.start, scope.window.end
+        calls: list[Any] = [
+            partial(self._metadata.metrics, start, end, deadline),
+            partial(self._api.run, queries, deadline),
+        ]
+        names, results = run_all(calls, workers=len(calls), deadline=deadline)
+        late = "no answer before the deadline"
+        return (
+            names or self._metadata.unanswered(late),
+            tuple(unanswered(query, late) for query in queries) if results is None else results,
+        )
 
 
 def _activity(alerts: Iterable[Alert], result: Result) -> Iterator[tuple[Alert, datetime]]:
@@ -85,35 +137,3 @@ def _activity(alerts: Iterable[Alert], result: Result) -> Iterator[tuple[Alert, 
         ]
         if times and 0 < min(times) <= alert.starts_at.timestamp():
             yield alert, datetime.fromtimestamp(min(times), UTC)
-
-
-def _pod_matchers(targets: Targets) -> list[Matcher]:
-    """Return matchers for the pods around the targets; by name where no namespace is known."""
-    if targets.namespaces:
-        return [Matcher(label="namespace", values=targets.namespaces)]
-    names = dict.fromkeys(name for _, name in (*targets.pods, *targets.services))
-    return [Matcher(label="pod", values=tuple(names), suffix=OF_NAME)] if names else []
-
-
-def _pod_infos(results: Iterable[Result]) -> tuple[PodInfo, ...]:
-    infos = {
-        PodInfo(
-            namespace=series.labels.get("namespace", ""),
-            pod=series.labels.get("pod", ""),
-            node=series.labels.get("node", ""),
-            owner_kind=series.labels.get("created_by_kind", ""),
-            owner=series.labels.get("created_by_name", ""),
-        )
-        for result in results
-        for series in result.series
-    }
-    return tuple(sorted(infos, key=lambda info: (info.namespace, info.pod, info.node)))
-
-
-def _node_names(result: Result) -> dict[str, str]:
-    """Return which node has which address."""
-    return {
-        address: node
-        for series in result.series
-        if (address := series.labels.get("internal_ip")) and (node := series.labels.get("node"))
-    }

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import ceil, floor
+from shlex import quote
 from threading import Event
 from time import monotonic
 from typing import Any
@@ -12,6 +13,7 @@ from opssage.errors import SourceError
 from opssage.evidence import SourceReport, SourceStatus
 from opssage.redaction import redact
 from tasks.collect.concurrency import run_all
+from tasks.collect.tape import settled
 from tasks.collect.upstream import Reply, UnreachableError, Upstream
 
 SOURCE = "prometheus"
@@ -46,6 +48,25 @@ class Query:
     promql: str
     grid: Grid | None = None
     at: float = 0.0
+
+    @property
+    def path(self) -> str:
+        """Where it is asked, below the URL."""
+        return "/api/v1/query" if self.grid is None else "/api/v1/query_range"
+
+    @property
+    def form(self) -> dict[str, str]:
+        """What is sent."""
+        if self.grid is None:
+            return {"query": self.promql, "time": f"{self.at:.3f}"}
+        times = {name: str(getattr(self.grid, name)) for name in ("start", "end", "step")}
+        return {"query": self.promql, **times}
+
+    @property
+    def by_hand(self) -> str:
+        """A command that asks the same."""
+        data = " ".join(f"--data-urlencode {quote(f'{k}={v}')}" for k, v in self.form.items())
+        return f'curl -s "$PROMETHEUS_URL{self.path}" {data}'
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,13 +106,13 @@ class PrometheusApi:
         calls = [partial(self._answer, query, deadline, down) for query in queries]
         results = run_all(calls, workers=WORKERS, deadline=deadline)
         return tuple(
-            result or _failed(query, "no answer before the deadline")
+            result or unanswered(query, "no answer before the deadline")
             for query, result in zip(queries, results, strict=True)
         )
 
     def _answer(self, query: Query, deadline: float, down: Event) -> Result:
-        if down.is_set():
-            result = _failed(query, "not asked: no connection")
+        if settled("spared", down.is_set(), usual=False):
+            result = unanswered(query, "not asked: no connection")
             return replace(result, report=replace(result.report, status=SourceStatus.SKIPPED))
         began = monotonic()
         try:
@@ -100,31 +121,26 @@ class PrometheusApi:
         except SourceError as error:
             if isinstance(error, UnreachableError):
                 down.set()
-            result = _failed(query, str(error))
+            result = unanswered(query, str(error))
         return replace(
             result, report=replace(result.report, duration_seconds=round(monotonic() - began, 3))
         )
 
     def _fetch(self, query: Query, deadline: float) -> Reply:
-        milliseconds = int(self._upstream.seconds_left(deadline) * 1000)
-        form = {"query": query.promql, "timeout": f"{max(1, milliseconds)}ms"}
-        if query.grid is None:
-            return self._upstream.post(
-                "/api/v1/query", {**form, "time": f"{query.at:.3f}"}, deadline
-            )
-        times = {
-            "start": str(query.grid.start),
-            "end": str(query.grid.end),
-            "step": str(query.grid.step),
-        }
-        return self._upstream.post("/api/v1/query_range", {**form, **times}, deadline)
+        milliseconds = max(1, int(self._upstream.seconds_left(deadline) * 1000))
+        form = {**query.form, "timeout": f"{milliseconds}ms"}
+        return self._upstream.post(query.path, form, deadline)
 
 
 def _answered(query: Query, reply: Reply) -> Result:
     document = reply.body
     try:
         series = _series(document["data"])
-        warnings = [str(warning) for warning in document.get("warnings") or ()]
+        notes = [
+            f"{kind}: {note}"
+            for kind in ("warning", "info")
+            for note in document.get(f"{kind}s") or ()
+        ]
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise SourceError("the answer does not have the form of a query's result") from error
     return Result(
@@ -133,7 +149,7 @@ def _answered(query: Query, reply: Reply) -> Result:
             source=SOURCE,
             status=SourceStatus.OK if series else SourceStatus.EMPTY,
             query=query.promql,
-            error="; ".join(f"warning: {warning}" for warning in warnings),
+            error="; ".join(notes),
             size=reply.size,
         ),
     )
@@ -172,9 +188,14 @@ def clean_series(document: Any) -> Any:
     return {**redact(rest), "data": {**data, "result": clean}}
 
 
-def _failed(query: Query, error: str) -> Result:
+def unanswered(query: Query, error: str) -> Result:
+    """Return what becomes of a query without an answer."""
     return Result(
         report=SourceReport(
-            source=SOURCE, status=SourceStatus.FAILED, query=query.promql, error=error
+            source=SOURCE,
+            status=SourceStatus.FAILED,
+            query=query.promql,
+            error=error,
+            by_hand=query.by_hand,
         ),
     )

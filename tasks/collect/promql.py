@@ -4,6 +4,7 @@ import operator
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from math import isfinite
 
 import promql_parser as ast
@@ -158,6 +159,42 @@ def selectors(expr: ast.Expr) -> Iterator[ast.VectorSelector]:
         yield expr
     for child in _children(expr):
         yield from selectors(child)
+
+
+def metrics_in(expression: str) -> frozenset[str]:
+    """Return the names of the metrics that an expression reads. Raises ValueError."""
+    return frozenset(filter(None, map(_metric, selectors(ast.parse(expression)))))
+
+
+def _metric(selector: ast.VectorSelector) -> str:
+    named = (item for item in _conditions(selector) if item[:2] == ("__name__", "="))
+    return selector.name or next((value for _, _, value in named), "")
+
+
+def pinned(expression: str) -> dict[str, str]:
+    """Return the labels that the expression's selectors fix to one value, in order of names.
+
+    Where selectors disagree a label is left out. Raises ValueError when it is not PromQL.
+    """
+    found: dict[str, set[str]] = {}
+    for selector in selectors(ast.parse(expression)):
+        for name, sign, value in _conditions(selector):
+            if sign == "=" and value and name != "__name__":
+                found.setdefault(name, set()).add(value)
+    return {name: min(values) for name, values in sorted(found.items()) if len(values) == 1}
+
+
+def labels_in(expression: str) -> frozenset[str]:
+    """Return the labels that the expression's selectors ask for. Raises ValueError."""
+    found = (_conditions(selector) for selector in selectors(ast.parse(expression)))
+    named = (name for conditions in found for name, _, _ in conditions)
+    return frozenset(named) - {"__name__"}
+
+
+@cache
+def metrics_of_template(template: str) -> frozenset[str]:
+    """Return the metrics that a template for `build` reads."""
+    return metrics_in(_PLACEHOLDER.sub("", template))
 
 
 def build(template: str, matchers: Sequence[Matcher]) -> str:

@@ -6,14 +6,20 @@ from functools import partial
 
 import httpx2
 
+from opssage.graph import ServiceGraph
 from opssage.settings import Settings
+from opssage.settings.topology import read_topology
+from tasks.collect.alertmanager import AlertmanagerSource
 from tasks.collect.alerts import AlertSource
+from tasks.collect.changes import ChangesSource
 from tasks.collect.clients import client
+from tasks.collect.kubernetes import KubernetesSource, clean_objects, cluster
 from tasks.collect.loki import LokiSource
 from tasks.collect.outages import Guarded
 from tasks.collect.prometheus import PrometheusSource
 from tasks.collect.prometheus_api import clean_series
 from tasks.collect.source import Source, Unconfigured
+from tasks.collect.topology_file import TopologyFile
 from tasks.collect.upstream import Upstream
 
 
@@ -38,12 +44,16 @@ def build_sources(settings: Settings, connect: Connect | None = None) -> tuple[S
     connected = connect or partial(connection, settings)
     return (
         AlertSource(),
+        TopologyFile(_declared(settings)),
         *(_source(name, make, connected(name), settings) for name, make in _MAKERS.items()),
+        ChangesSource(),
     )
 
 
 def connection(settings: Settings, name: str) -> Connection | None:
     """Return the configured connection to a source. Raises SettingsError."""
+    if name in _CONNECTIONS:
+        return _CONNECTIONS[name](settings)
     section = getattr(settings.sources, name)
     if section.url is None:
         return None
@@ -51,9 +61,27 @@ def connection(settings: Settings, name: str) -> Connection | None:
     return Connection(url=section.url, client=made)
 
 
+def _cluster(settings: Settings) -> Connection | None:
+    section = settings.sources.kubernetes
+    if section.config is None:
+        return None
+    url, made = cluster(section, settings.folder)
+    return Connection(url=url, client=made)
+
+
+_CONNECTIONS: Mapping[str, Callable[[Settings], Connection | None]] = {"kubernetes": _cluster}
+"""Sources whose connection is not made of a URL and its credentials."""
+
+
+def _declared(settings: Settings) -> ServiceGraph:
+    """Return the calls in the topology file, if there is one. Raises SettingsError."""
+    file = settings.sources.topology_file
+    return ServiceGraph() if file is None else read_topology(settings.folder / file)
+
+
 def _source(name: str, make: "Maker", connected: Connection | None, settings: Settings) -> Source:
     if connected is None:
-        return Unconfigured(name=name)
+        return Unconfigured(name=name, key="config" if name in _CONNECTIONS else "url")
     section = getattr(settings.sources, name)
     upstream = partial(
         Upstream,
@@ -73,9 +101,20 @@ def _loki(upstream: Callable[..., Upstream], settings: Settings) -> Source:
     return LokiSource(upstream(), max_lines=settings.sources.loki.max_lines)
 
 
+def _kubernetes(upstream: Callable[..., Upstream], settings: Settings) -> Source:
+    made = upstream(clean=clean_objects)
+    return KubernetesSource(made, log_lines=settings.sources.kubernetes.log_lines)
+
+
+def _alertmanager(upstream: Callable[..., Upstream], _: Settings) -> Source:
+    return AlertmanagerSource(upstream())
+
+
 Maker = Callable[[Callable[..., Upstream], Settings], Source]
 
 _MAKERS: Mapping[str, Maker] = {
     "prometheus": _prometheus,
+    "kubernetes": _kubernetes,
     "loki": _loki,
+    "alertmanager": _alertmanager,
 }

@@ -8,6 +8,7 @@ from opssage.evidence import Evidence, EvidenceKind
 from opssage.wire import format_time
 from tasks.collect.prometheus_api import SOURCE, Result
 from tasks.collect.sentences import time_of_day
+from tasks.collect.site import own_labels
 from tasks.collect.source import Scope
 
 CREATED = "kube_replicaset_created{$M}"
@@ -25,16 +26,17 @@ def rollouts(
     service.
     """
     owner_of = {
-        (series.labels.get("namespace", ""), series.labels.get("replicaset", "")): (
-            series.labels.get("namespace", ""),
-            series.labels.get("owner_name", ""),
+        (labels.get("namespace", ""), labels.get("replicaset", "")): (
+            labels.get("namespace", ""),
+            labels.get("owner_name", ""),
         )
-        for series in owners.series
+        for labels in (own_labels(series.labels) for series in owners.series)
     }
     by_owner: dict[_Owner, list[tuple[float, str]]] = defaultdict(list)
     for series in created.series:
-        replicaset = series.labels.get("replicaset", "")
-        owner = owner_of.get((series.labels.get("namespace", ""), replicaset))
+        labels = own_labels(series.labels)
+        replicaset = labels.get("replicaset", "")
+        owner = owner_of.get((labels.get("namespace", ""), replicaset))
         if owner is not None and series.samples:
             by_owner[owner].append((series.samples[-1][1], replicaset))
     start, end = scope.baseline_start.timestamp(), scope.window.end.timestamp()

@@ -20,6 +20,7 @@ from opssage.evidence import (
     SourceReport,
     SourceStatus,
 )
+from opssage.graph import ServiceGraph
 from opssage.incident import Alert, Incident, lead_alert, severity_rank
 from opssage.places import subject_of
 from opssage.redaction import redact, redact_text
@@ -27,13 +28,15 @@ from opssage.settings import CollectSettings
 from tasks.collect.alert_signals import lookback_seconds
 from tasks.collect.analysis import first_sight
 from tasks.collect.concurrency import run_all
-from tasks.collect.source import Answer, KnowsActivity, Scope, Source
+from tasks.collect.source import Answer, KnowsRules, RuleFacts, Scope, Source
+from tasks.collect.tape import time_for
 from tasks.collect.targets import targets_of
+from tasks.collect.topology_file import declared_calls
 from tasks.collect.windows import calm_until, window_of
 
 log = structlog.get_logger(__name__)
 
-ACTIVITY_SHARE = 0.25  #: of the deadline, for asking since when the alerts are active
+RULES_SHARE = 0.25  #: of the deadline, for asking about the rules behind the alerts
 RETURN_SHARE = 0.95  #: of the deadline: when sources must be back, to be heard before it ends
 
 
@@ -57,12 +60,17 @@ def collect(
     began = monotonic()
     lead = lead_alert(alerts)
     ordered = _looked_at(lead, alerts, settings.max_alerts)
-    seconds = settings.deadline_seconds
-    active = _active_since(sources, ordered, began + ACTIVITY_SHARE * seconds)
-    scope = _scope(ordered, active, settings, now, tuple(changes))
-    answers = _ask_all(sources, scope, began, seconds)
+    seconds = time_for(settings.deadline_seconds)
+    facts = _rule_facts(sources, ordered, began + RULES_SHARE * seconds)
+    ordered = tuple(_with_condition(alert, facts) for alert in ordered)
+    lead = ordered[0]
+    declared = declared_calls(sources)
+    scope = _scope(ordered, facts.active_since, settings, now, tuple(changes), declared)
+    late = f"no answer before the deadline of {settings.deadline_seconds:g} s"
+    answers = _ask_all(sources, scope, began, seconds, late)
     evidence = _numbered(item for answer in answers for item in answer.evidence)
-    reports = tuple(_clean_report(report) for answer in answers for report in answer.reports)
+    told = (facts.reports, *(answer.reports for answer in answers))
+    reports = tuple(_clean_report(report) for reports in told for report in reports)
     _count(reports)
     return PrimaryContext(
         alert_metadata=AlertMetadata(
@@ -99,18 +107,28 @@ def _admitting(analysis: PreliminaryAnalysis, left_out: int) -> PreliminaryAnaly
     return replace(analysis, missing_information=(*analysis.missing_information, told))
 
 
-def _active_since(
-    sources: Sequence[Source], alerts: tuple[Alert, ...], deadline: float
-) -> dict[str, datetime]:
+def _rule_facts(sources: Sequence[Source], alerts: tuple[Alert, ...], deadline: float) -> RuleFacts:
     calls = [
-        partial(source.active_since, alerts, deadline)
+        partial(source.rule_facts, alerts, deadline)
         for source in sources
-        if isinstance(source, KnowsActivity)
+        if isinstance(source, KnowsRules)
     ]
-    known: dict[str, datetime] = {}
-    for answer in run_all(calls, workers=len(calls), deadline=deadline):
-        known = {**(answer or {}), **known}
-    return known
+    found = [
+        facts or RuleFacts() for facts in run_all(calls, workers=len(calls), deadline=deadline)
+    ]
+    first = found[::-1]  # what an earlier source says replaces what a later one says
+    return RuleFacts(
+        active_since={key: at for facts in first for key, at in facts.active_since.items()},
+        conditions={key: text for facts in first for key, text in facts.conditions.items()},
+        reports=tuple(report for facts in found for report in facts.reports),
+    )
+
+
+def _with_condition(alert: Alert, facts: RuleFacts) -> Alert:
+    """Give an alert that came without its expression that of its rule."""
+    if alert.condition or alert.fingerprint not in facts.conditions:
+        return alert
+    return replace(alert, firing_condition=facts.conditions[alert.fingerprint])
 
 
 def _scope(
@@ -119,6 +137,7 @@ def _scope(
     settings: CollectSettings,
     now: datetime,
     changes: tuple[ReportedChange, ...],
+    declared: ServiceGraph,
 ) -> Scope:
     window = window_of(
         alerts,
@@ -140,20 +159,20 @@ def _scope(
         ),
         now=now,
         changes=changes,
+        declared=declared,
         max_points=settings.max_points,
         max_series=settings.max_series,
     )
 
 
 def _ask_all(
-    sources: Sequence[Source], scope: Scope, began: float, seconds: float
+    sources: Sequence[Source], scope: Scope, began: float, seconds: float, late: str
 ) -> tuple[Answer, ...]:
     """Return an answer per source, in the order of the sources, whoever was first."""
     calls = [partial(_ask, source, scope, began + RETURN_SHARE * seconds) for source in sources]
     answers = run_all(calls, workers=len(calls), deadline=began + seconds)
     return tuple(
-        answer or _failed(source, f"no answer before the deadline of {seconds:g} s")
-        for source, answer in zip(sources, answers, strict=True)
+        answer or _failed(source, late) for source, answer in zip(sources, answers, strict=True)
     )
 
 

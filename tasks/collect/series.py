@@ -16,6 +16,10 @@ MAD_TO_SIGMA = 1.4826
 
 MIN_BASELINE = 3  #: points; fewer show no normal life
 SUSTAINED = 2  #: points in a row; a single one may be a scrape gone wrong
+RETURN = 4  #: points after which a departure has ended
+PASSED_SECONDS = 300.0
+"""What was over so long before the onset did not bring it about: as long as rules usually look."""
+
 _TAIL = 0.1  #: of the baseline on either side is not believed: spikes, or the fault's beginning
 
 
@@ -81,7 +85,10 @@ def read(points: Sequence[Point], times: Times, tolerance: Tolerance) -> Reading
     if len(baseline) < MIN_BASELINE:
         return _without_baseline(points, known, times, tolerance)
     band = _Band.around(baseline, tolerance)
-    departed = band.departure([(at, value) for at, value in known if at >= times.calm_until])
+    departed = band.departure(
+        [(at, value) for at, value in known if at >= times.calm_until],
+        lasting_until=times.onset - PASSED_SECONDS,
+    )
     since = times.onset if departed is None else departed
     after = [value for at, value in known if at >= since]
     deviation = max((band.distance(value) for value in after), default=0.0)
@@ -161,18 +168,47 @@ class _Band:
     def distance(self, value: float) -> float:
         return abs(value - self.center) / self.width
 
-    def departure(self, points: Sequence[tuple[float, float]]) -> float | None:
-        """Return when the first run of `SUSTAINED` points on one side of the band begins."""
-        run: list[tuple[float, int]] = []
-        for at, value in points:
+    def departure(
+        self, points: Sequence[tuple[float, float]], *, lasting_until: float
+    ) -> float | None:
+        """Return when the departure began that still lasted at `lasting_until`, or came later.
+
+        One that was over by then is another story than the one that is looked into.
+        """
+        stays: list[_Stay] = []
+        for index, (at, value) in enumerate(points):
             side = (value > self.high) - (value < self.low)
-            if run and run[-1][1] != side:
-                run.clear()
-            if side:
-                run.append((at, side))
-            if len(run) >= SUSTAINED:
-                return run[0][0]
-        return None
+            if side and not (stays and stays[-1].goes_on(index, at, side)):
+                stays.append(_Stay(since=at, until=at, side=side, index=index))
+        return next(
+            (
+                stay.since
+                for stay in stays
+                if stay.longest >= SUSTAINED and stay.until >= lasting_until
+            ),
+            None,
+        )
+
+
+@dataclass(kw_only=True, slots=True)
+class _Stay:
+    """A time that a series spends on one side of its band, short returns included."""
+
+    since: float
+    until: float
+    side: int
+    index: int  #: of its last point
+    run: int = 1
+    longest: int = 1
+
+    def goes_on(self, index: int, at: float, side: int) -> bool:
+        """Take the point in, if it belongs to this stay."""
+        if side != self.side or index - self.index > RETURN:
+            return False
+        self.run = self.run + 1 if index == self.index + 1 else 1
+        self.longest = max(self.longest, self.run)
+        self.index, self.until = index, at
+        return True
 
 
 def thinned(points: Sequence[Point], *, until: float) -> list[list[float | None]]:

@@ -1,11 +1,13 @@
 """What a source of evidence is, what it is asked and what it answers."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 from opssage.changes import ReportedChange
 from opssage.evidence import Evidence, SourceReport, SourceStatus, Window
+from opssage.graph import ServiceGraph
 from opssage.incident import Alert
 from tasks.collect.targets import Targets
 
@@ -21,6 +23,7 @@ class Scope:
     calm_until: datetime  #: a little before onset: a rule fires after its fault began
     now: datetime  #: when the investigation began: objects are as of this moment
     changes: tuple[ReportedChange, ...] = ()  #: told to us, oldest first
+    declared: ServiceGraph = field(default_factory=ServiceGraph)  #: calls that people wrote down
     max_points: int  #: per series
     max_series: int  #: per query
 
@@ -50,12 +53,22 @@ class Source(Protocol):
         ...
 
 
-@runtime_checkable
-class KnowsActivity(Protocol):
-    """A source that also knows since when an alert's condition has held."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RuleFacts:
+    """What is known of the rules behind alerts, by the alerts' fingerprints."""
 
-    def active_since(self, alerts: tuple[Alert, ...], deadline: float) -> dict[str, datetime]:
-        """Return start times by alert fingerprint, for those it knows; never raises."""
+    active_since: Mapping[str, datetime] = field(default_factory=dict)
+    """When the condition became true: `starts_at` less the rule's `for`."""
+    conditions: Mapping[str, str] = field(default_factory=dict)  #: the rules' expressions
+    reports: tuple[SourceReport, ...] = ()
+
+
+@runtime_checkable
+class KnowsRules(Protocol):
+    """A source that also knows the rules behind alerts."""
+
+    def rule_facts(self, alerts: tuple[Alert, ...], deadline: float) -> RuleFacts:
+        """Return what it knows of them; never raises."""
         ...
 
 

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from opssage.incident import Alert
 from opssage.places import subject_of
+from tasks.collect.promql import pinned
 
 T = TypeVar("T")
 
@@ -30,8 +31,11 @@ class Targets:
 
 
 def targets_of(alerts: Sequence[Alert]) -> Targets:
-    """Return where the alerts point."""
-    subjects = [subject_of(alert.labels) for alert in alerts]
+    """Return where the alerts point.
+
+    What an alert's labels leave open, the matchers of its expression may say.
+    """
+    subjects = [subject_of({**_pinned(alert), **alert.labels}) for alert in alerts]
     vague = [item for item in subjects if not item.keys() & {"namespace", "service", "pod", "node"}]
     return Targets(
         namespaces=_distinct(item.get("namespace") for item in subjects),
@@ -47,6 +51,13 @@ def targets_of(alerts: Sequence[Alert]) -> Targets:
         jobs=_distinct(item.get("job") for item in vague),
         instances=_distinct(item.get("instance") for item in vague),
     )
+
+
+def _pinned(alert: Alert) -> dict[str, str]:
+    try:
+        return pinned(alert.condition) if alert.condition else {}
+    except ValueError:
+        return {}  # the ledger says that nobody can read it
 
 
 def _distinct(values: Iterable[T | None]) -> tuple[T, ...]:

@@ -93,11 +93,8 @@ class Upstream:
         self._lock = Lock()
 
     def seconds_left(self, deadline: float) -> float:
-        """Return how long one request may take. Raises SourceError when no time is left."""
-        left = min(self.timeout_seconds, deadline - monotonic())
-        if left <= 0:
-            raise SourceError("not asked: the deadline had passed")
-        return left
+        """Return how long one request may take; 0 or less when no time is left."""
+        return min(self.timeout_seconds, deadline - monotonic())
 
     def get(
         self,
@@ -165,6 +162,8 @@ class Upstream:
         self, request: Request, sent: dict[str, Any], deadline: float, *, is_text: bool
     ) -> Exchange:
         seconds = self.seconds_left(deadline)
+        if seconds <= 0:
+            raise SourceError("not asked: the deadline had passed")
         slow = f"too slow: no answer within {seconds:.1f} s"
         try:
             with self._client.stream(
@@ -186,13 +185,19 @@ class Upstream:
 
     def _body(self, content: bytes, *, is_text: bool) -> Any:
         text = content.decode(errors="replace")
-        try:
-            document = text if is_text else orjson.loads(content)
-        except orjson.JSONDecodeError:
-            document = text
+        document = text if is_text else _document(content, text)
         if _ODD.search(text):
             document = plain(document)
         return redact_text(document) if isinstance(document, str) else self._clean(document)
+
+
+def _document(content: bytes, text: str) -> Any:
+    """Return the JSON object or list; anything else stays the text that it came as."""
+    try:
+        document = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return text
+    return document if isinstance(document, dict | list) else text
 
 
 def _read(response: httpx2.Response, *, until: float, slow: str) -> bytes:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from opssage.evidence import Evidence, EvidenceKind, PrimaryContext
+from opssage.graph import parts_of
 from opssage.knowledge import EnhancedContext
 from opssage.wire import canonical, parse_time
 from tasks.diagnose.component import Names, kind_of
@@ -16,6 +17,7 @@ class Case:
 
     evidence: tuple[Evidence, ...]  #: in an order that depends on content, not on arrival
     names: Names
+    start: datetime  #: of the time that is looked at
     onset: datetime
     unanswered: tuple[str, ...]  #: queries that failed
     calls: Mapping[str, tuple[str, ...]]  #: caller → called components, as enrich knows them
@@ -26,18 +28,20 @@ class Case:
         """Lay out a context and what enrich added to it."""
         evidence = tuple(sorted(context.evidence_collected, key=_content))
         mapped = {name for called in enhanced.topology.values() for name in called}
-        names = Names.of([subject_of(item) for item in evidence], mapped | set(enhanced.topology))
+        names = Names.of(
+            [subject_of(item) for item in evidence],
+            mapped | set(enhanced.topology),
+            home=context.affected_components.namespace or "",
+        )
         return cls(
             evidence=evidence,
             names=names,
+            start=context.window.start,
             onset=context.window.onset,
             unanswered=tuple(
                 sorted({each.query for each in context.sources if each.status == "failed"})
             ),
-            calls={
-                names.workload(caller): tuple(sorted(names.workload(each) for each in called))
-                for caller, called in sorted(enhanced.topology.items())
-            },
+            calls=_calls(enhanced.topology, names),
             nodes=_nodes(evidence, names),
         )
 
@@ -64,6 +68,21 @@ def subject_of(item: Evidence) -> Mapping[str, str]:
 def time_of(value: object) -> datetime | None:
     """Read a time from evidence data; None when there is none."""
     return parse_time(value) if isinstance(value, str) and value else None
+
+
+def _calls(topology: Mapping[str, tuple[str, ...]], names: Names) -> dict[str, tuple[str, ...]]:
+    calls: dict[str, set[str]] = {}
+    for caller, called in topology.items():
+        calls.setdefault(_component(caller, names), set()).update(
+            _component(each, names) for each in called
+        )
+    return {caller: tuple(sorted(calls[caller])) for caller in sorted(calls)}
+
+
+def _component(service: str, names: Names) -> str:
+    """Return the component of a service as the topology names it: with a namespace, or without."""
+    namespace, name = parts_of(service)
+    return names.workload(name, namespace)
 
 
 def _content(item: Evidence) -> tuple[str, bytes, str]:

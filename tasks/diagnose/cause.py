@@ -87,6 +87,7 @@ class Cause:
     now: tuple[Action, ...] = ()
     later: tuple[Action, ...] = ()
     flows_down: bool = False  #: it also harms what the component calls
+    explains: bool = True  #: False: it says where the trouble is, and not why
     next_checks: tuple[str, ...] = ()  #: what would tell it from its neighbours
 
 
@@ -115,7 +116,7 @@ def facts(cause: Cause) -> Iterator[tuple[Shown, tuple[Sign, ...]]]:
 
 
 _RESTARTING = ("state.crash_loop", "metric.restarts")
-CRASHING = (*_RESTARTING, "state.replicas_unavailable")
+CRASHING = (*_RESTARTING, "state.replicas_unavailable", "state.job_failed")
 """How a container that cannot run shows."""
 
 BROKEN = (
@@ -128,7 +129,10 @@ BROKEN = (
 )
 """How a service that does not work shows, beyond what every rollout does to its replicas."""
 
-HARM = (*BROKEN, "state.replicas_unavailable")
+NOT_UP = ("state.not_ready", "state.rollout_stuck", "state.job_failed", "state.no_endpoints")
+"""How pods that do not come up, or do not get their work done, show."""
+
+HARM = (*BROKEN, "state.replicas_unavailable", *NOT_UP)
 """How a service that does not work shows."""
 
 ACCUSATIONS = (
@@ -145,7 +149,24 @@ MECHANISMS = (
     "state.image_pull",
     "state.config_error",
     "state.start_error",
+    "state.object_missing",
+    "state.security_refused",
+    "state.limit_too_small",
+    "state.sandbox_failed",
     "state.oom_killed",
+    "state.evicted",
+    "state.storage_limit_exceeded",
+    "state.unschedulable*",
+    "state.volume_*",
+    "state.storage_class_missing",
+    "state.quota*",
+    "state.limit_range",
+    "state.webhook_failing",
+    "state.admission_denied",
+    "state.selector_mismatch",
+    "state.port_mismatch",
+    "state.ingress_class_missing",
+    "state.backend_missing",
     "log.config_invalid",
     "log.env_missing",
     "log.object_missing",

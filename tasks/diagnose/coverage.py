@@ -1,7 +1,8 @@
 """How much could be seen: the ledger of sources, as a factor on confidence."""
 
+import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from opssage.evidence import SourceReport, SourceStatus
 from tasks.diagnose.wording import plain
@@ -13,6 +14,16 @@ _ALL_EMPTY = 0.8
 """It answers, but knows nothing of the places asked about."""
 _SILENT = 0.6
 """No question answered; in between the factor grows with the share of answers."""
+STATED = 1 / 3
+INFERRED = 1.0
+UNEXPLAINED = 1.5
+"""How much a conclusion rests on what was not seen, as the exponent of that factor: little when
+something that was seen says it outright, much when it tells where the trouble is and not why. Set
+by judgement, not fitted to data."""
+_WORTH = {"alertmanager": 0.2, "changes": 0.2}
+"""Sources that tell what is around a fault and seldom what it is: the same for their gaps."""
+_MAY_BE_EMPTY = frozenset({"alertmanager", "changes"})
+"""Where nothing is found because nothing else fires and nothing was changed, that is an answer."""
 _ANSWERED = frozenset({SourceStatus.OK, SourceStatus.EMPTY})
 
 
@@ -36,22 +47,32 @@ def gaps(sources: Sequence[SourceReport]) -> tuple[Gap, ...]:
     )
 
 
-def coverage(found: Sequence[Gap]) -> float:
-    """Return the factor, 0–1, that a probability is multiplied by."""
-    factor = _FULL
+def coverage(found: Sequence[Gap], *, reliance: float = INFERRED) -> float:
+    """Return the factor, 0–1, that a probability is multiplied by.
+
+    `reliance` says how much the conclusion rests on what was not seen.
+    """
+    missing = 1.0
     for gap in found:
-        factor *= gap.factor
-    return factor
+        missing *= gap.factor
+    return _FULL * math.pow(missing, reliance)
 
 
 def _gap(name: str, reports: Sequence[SourceReport]) -> Iterator[Gap]:
+    worth = _WORTH.get(name, 1.0)
+    for gap in _gaps_of(name, reports):
+        yield replace(gap, factor=gap.factor**worth)
+
+
+def _gaps_of(name: str, reports: Sequence[SourceReport]) -> Iterator[Gap]:
     answered = sum(each.status in _ANSWERED for each in reports)
     failed = [each for each in reports if each.status is SourceStatus.FAILED]
     if not answered and not failed:
         yield _not_asked(name, reports)
     elif answered < len(reports):
         yield _partly(name, reports, failed)
-    if answered and not any(each.status is SourceStatus.OK for each in reports):
+    is_blank = answered and not any(each.status is SourceStatus.OK for each in reports)
+    if is_blank and name not in _MAY_BE_EMPTY:
         yield Gap(
             factor=_ALL_EMPTY,
             statement=f"{name} holds nothing on the places asked about",

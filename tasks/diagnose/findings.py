@@ -7,6 +7,14 @@ from tasks.diagnose.case import Case
 from tasks.diagnose.signals.alert import alerts, own_signals
 from tasks.diagnose.signals.change import changes
 from tasks.diagnose.signals.finding import merged
+from tasks.diagnose.signals.kubernetes import (
+    absences,
+    events,
+    policies,
+    problems,
+    settings,
+    wellbeing,
+)
 from tasks.diagnose.signals.limits import near_limits, node_hogs
 from tasks.diagnose.signals.log import logs
 from tasks.diagnose.signals.metric import falls, rises, serving
@@ -21,6 +29,12 @@ READERS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     waiting,
     terminated,
     node_conditions,
+    problems,
+    events,
+    absences,
+    wellbeing,
+    policies,
+    settings,
     near_limits,
     node_hogs,
     logs,

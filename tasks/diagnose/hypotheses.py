@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from math import exp, log
 
 from opssage.diagnosis import Finding
-from tasks.diagnose.cause import Cause, Sign, facts
+from tasks.diagnose.cause import VERY_STRONG, Cause, Sign, facts
 from tasks.diagnose.component import kind_of
-from tasks.diagnose.scene import Scene
+from tasks.diagnose.coverage import INFERRED, STATED, UNEXPLAINED
+from tasks.diagnose.scene import Scene, Where
 from tasks.diagnose.signals.alert import INCIDENT
 from tasks.diagnose.signals.finding import CLEAR
 from tasks.diagnose.structure import TERMS, Factor, failing_beneath
@@ -35,6 +36,14 @@ class Weighed:
     def log_odds(self) -> float:
         """Natural logarithm of the odds against everything outside the catalogue."""
         return log(self.cause.prior) + sum(each.weight for each in self.factors)
+
+    @property
+    def reliance(self) -> float:
+        """How much it rests on what was not seen (see `coverage`)."""
+        if not self.cause.explains:
+            return UNEXPLAINED
+        outright = any(each.is_outright and each.finding.strength >= CLEAR for each in self.factors)
+        return STATED if outright else INFERRED
 
     @property
     def supports(self) -> tuple[Factor, ...]:
@@ -116,6 +125,7 @@ def _factors(scene: Scene, sign: Sign, component: str) -> Iterator[Factor]:
             weight=log(sign.ratio) * finding.strength,
             statement=finding.statement,
             finding=finding,
+            is_outright=sign.ratio >= VERY_STRONG and sign.where is Where.SELF,
         )
 
 

@@ -1,10 +1,11 @@
 """What stands behind a component in Kubernetes, so that commands name what is there."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from opssage.evidence import Evidence, EvidenceKind
+from opssage.graph import parts_of
 from opssage.places import deployment_of
 from tasks.diagnose.case import Case, subject_of
 from tasks.diagnose.component import label_of
@@ -43,6 +44,8 @@ def objects_behind(case: Case, namespace: str) -> dict[str, Objects]:
 
 def deployment_in(item: Evidence) -> str | None:
     """Return the Deployment that evidence shows; None where the owner may be of another kind."""
+    if owner := _owner_in(item):
+        return owner.get("name") if owner.get("kind") == "Deployment" else None
     subject = subject_of(item)
     if _is_about_deployments(item):
         return subject.get("workload")
@@ -51,6 +54,15 @@ def deployment_in(item: Evidence) -> str | None:
     pod = subject.get("pod", "")
     named = None if _OF_A_CRON_JOB.search(pod) else deployment_of(pod)
     return named if named == subject.get("workload", named) else None
+
+
+def _owner_in(item: Evidence) -> Mapping[str, str]:
+    """Return kind and name of the workload that Kubernetes itself says it is."""
+    details = item.data.get("details") or {}
+    there: Mapping[str, str] = item.data.get("object") or details.get("object") or {}
+    if there.get("kind") == "Pod":
+        there = (item.data.get("facts") or {}).get("owner") or {}
+    return there
 
 
 def _is_about_deployments(item: Evidence) -> bool:
@@ -65,7 +77,7 @@ def _settled(component: str, items: Sequence[Evidence], namespace: str) -> Objec
         namespaces &= {namespace}
         items = [item for item in items if subject_of(item).get("namespace") in namespaces]
     deployments = {name for item in items if (name := deployment_in(item))}
-    own = deployments & {label_of(component)} or deployments
+    own = deployments & {parts_of(label_of(component))[1]} or deployments
     return Objects(
         namespace=next(iter(namespaces), ""),
         deployment=own.pop() if len(own) == 1 else "",

@@ -163,7 +163,7 @@ def _told(material: Material) -> tuple[Finding, ...]:
         (
             each
             for each in material.scene.findings
-            if deviates(each) and (each.component in path or not best)
+            if _is_telling(each) and (each.component in path or not best)
         ),
         key=lambda each: -each.strength,
     )
@@ -172,6 +172,10 @@ def _told(material: Material) -> tuple[Finding, ...]:
         if each not in chosen:
             chosen.append(each)
     return tuple(chosen[:_MOST_STEPS])
+
+
+def _is_telling(each: Finding) -> bool:
+    return deviates(each) or each.signal in {"change.rollout_before_onset", "alert.nearby"}
 
 
 def _conclusion(material: Material) -> Iterator[str]:

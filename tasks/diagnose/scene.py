@@ -125,7 +125,7 @@ class Scene:
             other.signal == "change.rollout_before_onset"
             for other in self.own.get(each.component, ())
         )
-        return replaced and each.signal == "state.replicas_unavailable"
+        return replaced and each.signal in {"state.replicas_unavailable", "state.not_ready"}
 
     def _places(self, component: str, where: Where) -> tuple[str, ...]:
         if where is Where.CALLERS:

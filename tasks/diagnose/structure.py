@@ -13,7 +13,7 @@ from opssage.diagnosis import Finding
 from tasks.diagnose.cause import POSITIVE, SLIGHT, STRONG
 from tasks.diagnose.component import kind_of, label_of
 from tasks.diagnose.scene import Scene, Where
-from tasks.diagnose.signals.finding import fails
+from tasks.diagnose.signals.finding import fails, harms
 
 _SAME_TIME = 60.0
 """Seconds. Onsets are read off samples a scrape and a rate window apart."""
@@ -29,6 +29,7 @@ class Factor:
     weight: float  #: natural logarithm of the likelihood ratio, scaled by strength
     statement: str
     finding: Finding
+    is_outright: bool = False  #: the finding says the cause in so many words
 
 
 def explained_alerts(scene: Scene, component: str) -> Iterator[Factor]:
@@ -113,6 +114,13 @@ def suffering_callers(scene: Scene, component: str) -> Iterator[Factor]:
         )
 
 
+def alerting_too(scene: Scene, component: str) -> Iterator[Factor]:
+    """Weigh for a component of which another alert of the same time tells."""
+    seen = scene.strongest(component, "alert.nearby", Where.SELF)
+    if seen:
+        yield Factor(weight=log(SLIGHT) * seen.strength, statement=seen.statement, finding=seen)
+
+
 def harmless(scene: Scene, component: str) -> Iterator[Factor]:
     """Weigh against a component while no harm is seen at it, nor at what depends on it."""
     if scene.harm(component) is None:
@@ -127,6 +135,21 @@ def harmless(scene: Scene, component: str) -> Iterator[Factor]:
         yield Factor(weight=-log(STRONG), statement=statement, finding=unseen)
 
 
+def at_work(scene: Scene, component: str) -> Iterator[Factor]:
+    """Weigh against a component whose objects are seen at work.
+
+    What was measured there, or is said of it by others, an object at work may well show besides.
+    """
+    seen = scene.strongest(component, "calm.at_work", Where.SELF)
+    told = (*scene.own.get(component, ()), *scene.accusations.get(component, ()))
+    if seen and not any(harms(each) and not _is_of_objects(each) for each in told):
+        yield Factor(weight=-log(POSITIVE), statement=seen.statement, finding=seen)
+
+
+def _is_of_objects(each: Finding) -> bool:
+    return each.signal.startswith("state.") or each.signal == "metric.restarts"
+
+
 def no_harm(component: str) -> str:
     """Say that nothing shows harm to a component."""
     return f"nothing measured shows harm to {label_of(component)} or to what depends on it"
@@ -139,7 +162,9 @@ TERMS: tuple[Term, ...] = (
     first_to_fail,
     failing_beneath,
     suffering_callers,
+    alerting_too,
     harmless,
+    at_work,
 )
 
 

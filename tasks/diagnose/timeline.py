@@ -22,7 +22,7 @@ def propagation(scene: Scene, root: str) -> tuple[str, ...]:
     troubled = {
         each.component
         for each in scene.findings
-        if fails(each) or each.about or each.signal == "alert.firing"
+        if fails(each) or each.about or each.signal.startswith("alert.")
     }
     victims = sorted(
         troubled & set(distance),

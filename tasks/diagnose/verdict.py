@@ -35,7 +35,7 @@ def decide(
     best = ranked[0] if ranked else None
     if best is None:
         return Decision(verdict=Verdict.INSUFFICIENT_EVIDENCE, best=None, confidence=0.0)
-    confidence = round(best.probability * coverage(gaps), 4)
+    confidence = round(best.probability * coverage(gaps, reliance=best.reliance), 4)
     healthy = best.cause.category == _NOTHING_WRONG
     shown = _all_calm(scene, gaps) if healthy else scene.harm(best.component) is not None
     if confidence >= min_confidence and shown:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from opssage.evidence import PrimaryContext
 from opssage.places import service_of
@@ -52,14 +53,21 @@ def _distinct(*texts: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text for text in texts if text))
 
 
-def _labels(context: PrimaryContext) -> Iterator[Mapping[str, str]]:
+def _alerts(context: PrimaryContext) -> Iterator[Mapping[str, Any]]:
+    """Yield the incident's own alerts: what else fires may be another trouble."""
     for alert in context.evidence_collected.alerts:
-        yield alert.data.get("labels") or {}
+        if "relation" not in alert.data:
+            yield alert.data
+
+
+def _labels(context: PrimaryContext) -> Iterator[Mapping[str, str]]:
+    for alert in _alerts(context):
+        yield alert.get("labels") or {}
 
 
 def _annotations(context: PrimaryContext) -> Iterator[str]:
-    for alert in context.evidence_collected.alerts:
-        annotations = alert.data.get("annotations") or {}
+    for alert in _alerts(context):
+        annotations = alert.get("annotations") or {}
         yield from (annotations[key] for key in _TELLING_ANNOTATIONS if key in annotations)
 
 

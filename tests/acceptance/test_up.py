@@ -5,10 +5,12 @@ import re
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
-import httpx2
+import pytest
 import redis
+from pytest_httpserver import HTTPServer
 from running_stack import OPSSAGE, QUICK, descendants, is_running, running_up, until
 from werkzeug import Request, Response
 
@@ -25,6 +27,28 @@ def test_a_recorded_webhook_becomes_a_diagnosis(stack):
     assert len(incident["primary_context"]["evidence_collected"]["alerts"]) == 3
     assert {line["status"] for line in incident["primary_context"]["sources"]} >= {"not_configured"}
     assert incident["enhanced_context"]["knowledge_summary"]
+
+
+def test_an_exported_incident_is_replayed_to_the_same_bytes(stack, tmp_path):
+    """From its file alone: nothing answers where the environment says to ask."""
+    (incident_id,) = stack.post_recorded("03_firing_group_of_3_unicode_and_quotes")
+    stack.completed(incident_id)
+    file = tmp_path / "incident.json.gz"
+    address = ("--url", str(stack.api.base_url))
+    nowhere = {"PROMETHEUS_URL": "http://127.0.0.1:9", "DATABASE_URL": "sqlite:////nowhere/x.db"}
+
+    subprocess.run([OPSSAGE, "export", incident_id, "--output", file, *address], check=True)
+    done = subprocess.run(
+        [OPSSAGE, "replay", file],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={**os.environ, **nowhere},
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "byte for byte, on the same evidence" in done.stdout
 
 
 def test_flower_shows_the_three_tasks(stack):
@@ -132,17 +156,24 @@ def slow(_request: Request) -> Response:
     return Response('{"status": "success", "data": {"resultType": "matrix", "result": []}}')
 
 
-def test_nothing_accepted_is_lost_when_worker_and_broker_die(tmp_path, httpserver):
+@pytest.fixture
+def slow_prometheus() -> Iterator[HTTPServer]:
+    """A Prometheus that takes its time for each question, but takes several at once."""
+    with HTTPServer(threaded=True) as server:
+        server.expect_request("/api/v1/query").respond_with_handler(slow)
+        server.expect_request("/api/v1/query_range").respond_with_handler(slow)
+        yield server
+
+
+def test_nothing_accepted_is_lost_when_worker_and_broker_die(tmp_path, slow_prometheus):
     """A worker killed in mid-stage and a broker emptied and killed cost time, no incident."""
-    httpserver.expect_request("/api/v1/query").respond_with_handler(slow)
-    httpserver.expect_request("/api/v1/query_range").respond_with_handler(slow)
     config = tmp_path / "config.yaml"
     config.write_text(QUICK)
-    env = {"OPSSAGE_CONFIG": str(config), "PROMETHEUS_URL": httpserver.url_for("/")}
+    env = {"OPSSAGE_CONFIG": str(config), "PROMETHEUS_URL": slow_prometheus.url_for("/")}
     with running_up(tmp_path / "data", **env) as stack:
         names = ("01_firing_single", "17_node_alert_instance_label", "19_am028_amtool_firing")
         ids = [stack.post_recorded(name)[0] for name in names]
-        until(lambda: any(task["state"] == "STARTED" for task in _tasks(stack)), 20)
+        until(lambda: slow_prometheus.log, 20)  # somebody is in the middle of a stage
         worker = stack.child("celery", "worker", "--without-gossip")
         _empty_broker(worker)
 
@@ -152,11 +183,6 @@ def test_nothing_accepted_is_lost_when_worker_and_broker_die(tmp_path, httpserve
         late = stack.post_recorded("08_firing_group_of_6")  # ingest needs no broker
         for incident_id in (*ids, *late):
             assert stack.completed(incident_id, 90)["diagnostic_report"]
-
-
-def _tasks(stack) -> list[dict[str, object]]:
-    answer: httpx2.Response = stack.flower.get("/api/tasks")
-    return list(answer.json().values())
 
 
 def _empty_broker(worker: int) -> None:

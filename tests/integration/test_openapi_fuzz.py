@@ -3,6 +3,7 @@
 `make fuzz` runs longer, with a seed of its own that it tells.
 """
 
+import gzip
 import os
 import re
 import secrets
@@ -46,6 +47,8 @@ EVIDENCE = {
         ]
     }
 }
+
+RECORDING = gzip.compress(b"{}")
 
 # the limit of reads would be the answer to most of a run
 CONFIG = "auth: {{mode: {mode}, token: {token}}}\nweb: {{reads_per_minute: 0}}\n"
@@ -117,12 +120,12 @@ def _filled(store: Store) -> dict[str, list[str | int]]:
 
 def _diagnosed(store: Store, name: str) -> UUID:
     incident_id = alone(store, name)
-    for stage, verb, document in (
-        (Stage.COLLECT, store.update_primary_context, {"alert_seq": 1, **EVIDENCE}),
+    for stage, verb, *told in (
+        (Stage.COLLECT, store.update_primary_context, {"alert_seq": 1, **EVIDENCE}, RECORDING),
         (Stage.ENRICH, store.update_enhanced_context, {}),
         (Stage.DIAGNOSE, store.update_diagnostic_report, REPORT),
     ):
-        verb(incident_id, claimed(store, incident_id, stage).epoch, document)
+        verb(incident_id, claimed(store, incident_id, stage).epoch, *told)
     return incident_id
 
 

@@ -41,7 +41,7 @@ def _fitting(found: Mapping[str, Any]) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     left = MAX_EXTRA_BYTES
     for name, value in found.items():
-        field = {clean(name): _storable(value)}
+        field = {clean(name): storable(value)}
         size = len(orjson.dumps(field))
         if size <= left:
             kept |= field
@@ -49,12 +49,13 @@ def _fitting(found: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _storable(value: Any) -> Any:
+def storable(value: Any) -> Any:
+    """Return a JSON tree that any database takes; of texts what it does not is replaced."""
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, dict):
-        return {clean(name): _storable(item) for name, item in value.items()}
+        return {clean(name): storable(item) for name, item in value.items()}
     if isinstance(value, list):
-        return [_storable(item) for item in value]
+        return [storable(item) for item in value]
     # JSON has no largest number, columns have
     return str(value) if isinstance(value, int) and value not in _NUMBERS else value

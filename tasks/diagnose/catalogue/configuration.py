@@ -29,10 +29,15 @@ from tasks.diagnose.cause import (
 from tasks.diagnose.scene import Where
 
 ROLL_BACK = Action(
-    action="Roll {name} back to what ran before the {change}",
+    action="Roll {name} back to what ran before the {rollout}",
     risk="medium",
     command=on_deployment("rollout undo deployment/{deployment}"),
     verify=ROLLOUT_STATUS,
+)
+TAKE_BACK = Action(
+    action="Take back what was changed of {name}: {taken_back}",
+    risk="medium",
+    verify="the errors of {name} end",
 )
 _AFTER_A_CHANGE = either(Fact.CHANGE, POSITIVE, "change.rollout_before_onset")
 
@@ -70,6 +75,7 @@ CONFIGURATION = (
                 verify=ROLLOUT_STATUS,
             ),
             ROLL_BACK,
+            TAKE_BACK,
         ),
         later=(
             Action(action="Validate configuration in the delivery pipeline, before it is applied"),
@@ -97,6 +103,7 @@ CONFIGURATION = (
                 VERY_STRONG,
                 "log.env_missing",
                 "log.object_missing",
+                "state.object_missing",
                 "state.config_error",
             ),
             *either(Fact.EFFECT, POSITIVE, *HARM),
@@ -117,6 +124,7 @@ CONFIGURATION = (
                 verify=ROLLOUT_STATUS,
             ),
             ROLL_BACK,
+            TAKE_BACK,
         ),
         later=(
             Action(action="Ship ConfigMaps and Secrets together with the workload that uses them"),
@@ -147,6 +155,7 @@ CONFIGURATION = (
                 verify="the command exists in the image and is built for the node's architecture",
             ),
             ROLL_BACK,
+            TAKE_BACK,
         ),
         later=(Action(action="Start the image once in the pipeline before it is released"),),
         next_checks=("Read the last termination message and exit code of the container",),
@@ -171,6 +180,7 @@ CONFIGURATION = (
                 verify="each port of the pod is claimed once",
             ),
             ROLL_BACK,
+            TAKE_BACK,
         ),
         later=(Action(action="Avoid hostPort and hostNetwork where a Service would do"),),
         next_checks=("List the ports of all containers in the pod of {name}",),
@@ -198,6 +208,7 @@ CONFIGURATION = (
                 verify="the event says manifest unknown (tag), unauthorized (secret) or timeout",
             ),
             ROLL_BACK,
+            TAKE_BACK,
         ),
         later=(
             Action(action="Deploy images by digest, and only after the registry has them"),
@@ -219,7 +230,7 @@ CONFIGURATION = (
             *unless(STRONG, "change.rollout_after_onset"),
             *unless(POSITIVE, *MECHANISMS),
         ),
-        now=(ROLL_BACK,),
+        now=(ROLL_BACK, TAKE_BACK),
         later=(
             Action(action="Release {name} in steps, with an automatic stop on errors and latency"),
             Action(action="Add the failing request to the tests that gate a release"),
@@ -251,6 +262,7 @@ CONFIGURATION = (
                 verify="the migration the new version needs has run",
             ),
             ROLL_BACK,
+            TAKE_BACK,
         ),
         later=(
             Action(action="Make schema changes compatible with the version before and after"),

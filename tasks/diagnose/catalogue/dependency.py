@@ -20,7 +20,14 @@ from tasks.diagnose.scene import Where
 _BREAKER = Action(
     action="Put timeouts, retries with back-off and a circuit breaker around the call"
 )
-_DOWN = ("metric.target_down", "state.replicas_unavailable", "metric.traffic_drop")
+_NO_WAY = ("policy.denies", "set.local_traffic", "state.port_mismatch")
+"""What keeps traffic from a service that is well."""
+_DOWN = (
+    "state.no_endpoints",
+    "metric.target_down",
+    "state.replicas_unavailable",
+    "metric.traffic_drop",
+)
 
 DEPENDENCY = (
     Cause(
@@ -41,6 +48,7 @@ DEPENDENCY = (
             *either(Fact.DOWN, POSITIVE, *_DOWN),
             *either(Fact.EFFECT, SLIGHT, *HARM, where=Where.CALLERS),
             *unless(POSITIVE, *("state.oom_killed", "state.image_pull", "state.crash_loop")),
+            *unless(POSITIVE, *_NO_WAY),
         ),
         now=(
             Action(
@@ -76,6 +84,7 @@ DEPENDENCY = (
             *either(Fact.TOLD, VERY_STRONG, "log.dns_failure"),
             *either(Fact.EFFECT, POSITIVE, *HARM),
             *either(Fact.CHANGE, SLIGHT, "change.rollout_before_onset"),
+            *unless(POSITIVE, *_NO_WAY),
         ),
         now=(
             Action(
@@ -115,6 +124,7 @@ DEPENDENCY = (
             *either(Fact.SLOW, POSITIVE, "metric.latency_rise"),
             *either(Fact.EFFECT, POSITIVE, *HARM, where=Where.CALLERS),
             *unless(POSITIVE, "log.connection_refused", where=Where.ACCUSED),
+            *unless(POSITIVE, *_NO_WAY),
         ),
         now=(
             Action(
@@ -168,7 +178,7 @@ DEPENDENCY = (
         prior=RARE,
         needs=(Fact.TOLD,),
         signs=(
-            *either(Fact.TOLD, VERY_STRONG, "log.quota"),
+            *either(Fact.TOLD, VERY_STRONG, "log.quota", "state.quota"),
             *either(Fact.EFFECT, POSITIVE, *HARM),
         ),
         now=(

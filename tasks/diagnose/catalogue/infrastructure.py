@@ -24,12 +24,13 @@ INFRASTRUCTURE = (
         name="node_not_ready",
         category="infrastructure",
         kinds=("node",),
+        explains=False,
         titles=("{component} is not ready or cannot be reached",),
         prior=OCCASIONAL,
         needs=(Fact.TOLD,),
         signs=(
             *either(Fact.TOLD, VERY_STRONG, "state.node_not_ready", "state.network_unavailable"),
-            *either(Fact.TOLD, STRONG, "state.pid_pressure"),
+            *either(Fact.TOLD, STRONG, "state.pid_pressure", "state.node_rebooted"),
             *either(
                 Fact.EFFECT,
                 POSITIVE,

@@ -40,7 +40,7 @@ SERVICE = (
         prior=OCCASIONAL,
         needs=(Fact.TOLD,),
         signs=(
-            *either(Fact.TOLD, STRONG, "log.exception"),
+            *either(Fact.TOLD, STRONG, "log.exception", "state.crashed"),
             *either(Fact.EFFECT, POSITIVE, *CRASHING, "metric.error_ratio_rise"),
             *unless(POSITIVE, "change.rollout_before_onset"),
             *unless(POSITIVE, *MECHANISMS),
@@ -85,6 +85,7 @@ SERVICE = (
         name="service_failing",
         category="service",
         kinds=("service", "pod"),
+        explains=False,
         titles=("The fault lies in {component}; the evidence does not show why it fails",),
         prior=OCCASIONAL,
         needs=(Fact.TOLD,),

@@ -22,6 +22,7 @@ _BUSY = frozenset(
         "metric.cpu_near_limit",
         "metric.cpu_hog",
         "metric.no_cpu_limit",
+        "state.autoscaler_at_max",
     }
 )
 

@@ -18,7 +18,11 @@ _SURGE = 3  # times the rate before onset
 _FULL_SURGE = 10
 _LEAST_OF_A_SURGE = 5  # lines
 _ONE_LINE = 0.5
+_ONE_RUN = 0.8
+"""A line of a container's own log, which holds the last run or two of what keeps ending."""
 _MANY_LINES = 5
+_NO_NEWS = frozenset({"steady", "vanished"})
+"""Harmless lines may be missing before onset only because a limit cut them off."""
 _LEVELS = {"warning": 0.8, "warn": 0.8} | dict.fromkeys(("info", "debug", "trace", "notice"), 0.35)
 """How much a line of a level is believed; below an error the program itself makes less of it."""
 _LINE_LENGTH = 1000
@@ -65,10 +69,11 @@ def _most_exact(hits: Sequence[_Hit]) -> list[_Hit]:
 def _appeared(item: Evidence) -> float:
     """Return 0 for lines as frequent as ever, up to 1 for ones that are new or multiplied."""
     before, after = int(item.data.get("count_before") or 0), int(item.data.get("count_after") or 0)
-    if after <= 0:
+    if after <= 0 or item.data.get("change") in _NO_NEWS:
         return 0.0
     if before == 0:
-        strength = _ONE_LINE + (1 - _ONE_LINE) * ramp(after, 1, _MANY_LINES)
+        once = _ONE_RUN if item.source == "kubernetes" else _ONE_LINE
+        strength = once + (1 - once) * ramp(after, 1, _MANY_LINES)
     else:
         rate_before = float(item.data.get("rate_before") or 0)
         factor = float(item.data.get("rate_after") or 0) / rate_before if rate_before else 0.0
@@ -84,8 +89,13 @@ def _onset(item: Evidence) -> datetime | None:
 
 
 def _lines(item: Evidence) -> list[str]:
-    """Return the examples, which carry names and numbers; the template when there are none."""
-    texts = item.data.get("examples") or (item.data.get("template") or "",)
+    """Return the examples, which carry names and numbers; the template when there are none.
+
+    Of a stack trace an example shows only a part, so what was thrown is a line of its own.
+    """
+    texts = list(item.data.get("examples") or (item.data.get("template") or "",))
+    if thrown := item.data.get("exception"):
+        texts.append(f"{thrown['type']}: {thrown['message']}")
     return [str(text)[:_LINE_LENGTH].replace('\\"', '"') for text in texts if text]
 
 
@@ -131,4 +141,6 @@ def _statement(item: Evidence, component: str) -> str:
     quoted = text if len(text) <= _QUOTED_LENGTH else f"{text[:_QUOTED_LENGTH].rstrip()}…"
     after, before = int(item.data.get("count_after") or 0), int(item.data.get("count_before") or 0)
     times = "once" if after == 1 else f"{after} times"
-    return f"{label_of(component)} logs “{quoted}” {times} since onset, {before} before"
+    place = (item.data.get("exception") or {}).get("at", "")
+    thrown = f" at {_BRACKETS.sub(' ', place)}" if place else ""
+    return f"{label_of(component)} logs “{quoted}”{thrown} {times} since onset, {before} before"

@@ -169,7 +169,8 @@ def _against_siblings(
 
 
 def _called(case: Case, item: Evidence, component: str) -> str | None:
-    called = case.names.called(item.subject.get("peer", ""))
+    peer, namespace = item.subject.get("peer", ""), item.subject.get("namespace", "")
+    called = case.names.called(peer, namespace)
     return called if called != component else None
 
 

@@ -6,9 +6,11 @@ from cli import checks
 from cli.findings import Level
 from opssage.access import Actor, Scope
 from opssage.settings import (
+    AlertmanagerSettings,
     AuthSettings,
     BrokerSettings,
     DatabaseSettings,
+    KubernetesSettings,
     LokiSettings,
     PrometheusSettings,
     Settings,
@@ -186,6 +188,22 @@ def test_doctor_warns_about_sources_that_are_not_configured():
     """Diagnoses work without, and say less."""
     assert found("prometheus").level is Level.WARN
     assert found("loki").level is Level.WARN
+    assert found("alertmanager").level is Level.WARN
+
+
+def test_doctor_asks_an_alertmanager_for_its_version(httpserver):
+    """With the same credentials; an Alertmanager tells its version."""
+    httpserver.expect_request(
+        "/am/api/v2/status", headers={"Authorization": "Basic dTpw"}
+    ).respond_with_json({"versionInfo": {"version": "0.28.1"}})
+    url = httpserver.url_for("/am/")
+    sources = SourcesSettings(
+        alertmanager=AlertmanagerSettings(url=url, username="u", password="p")
+    )
+
+    finding = found("alertmanager", sources=sources)
+
+    assert (finding.level, finding.message) == (Level.OK, "answers, version 0.28.1")
 
 
 def test_doctor_finds_a_loki_with_data(httpserver):
@@ -194,3 +212,51 @@ def test_doctor_finds_a_loki_with_data(httpserver):
     sources = SourcesSettings(loki=LokiSettings(url=httpserver.url_for("")))
 
     assert found("loki", sources=sources).level is Level.OK
+
+
+def kubeconfig(folder, url):
+    """Settings of a cluster that is there."""
+    (folder / "kubeconfig").write_text(
+        f"""
+        current-context: here
+        clusters: [{{name: here, cluster: {{server: "{url}"}}}}]
+        users: [{{name: me, user: {{token: t0ken}}}}]
+        contexts: [{{name: here, context: {{cluster: here, user: me}}}}]
+        """
+    )
+    config = KubernetesSettings(config=str(folder / "kubeconfig"))
+    return SourcesSettings(kubernetes=config)
+
+
+@pytest.mark.parametrize(
+    ("status", "level", "told"),
+    [
+        (200, Level.OK, "answers, and lets us list pods"),
+        (403, Level.WARN, "does not let us list the pods of all namespaces"),
+        (401, Level.FAIL, "401"),
+    ],
+)
+def test_doctor_asks_kubernetes_for_a_pod(httpserver, tmp_path, status, level, told):
+    """Rights of one namespace are enough for some."""
+    headers = {"Authorization": "Bearer t0ken"}
+    httpserver.expect_request("/api/v1/pods", headers=headers).respond_with_data("{}", status)
+
+    finding = found("kubernetes", sources=kubeconfig(tmp_path, httpserver.url_for("")))
+
+    assert (finding.level, told in finding.message) == (level, True)
+
+
+def test_doctor_names_the_key_of_a_kubeconfig_that_is_missing():
+    """And what to set it to."""
+    sources = SourcesSettings(kubernetes=KubernetesSettings(config="nowhere"))
+
+    finding = found("kubernetes", sources=sources)
+
+    assert finding.level is Level.FAIL
+    assert "sources.kubernetes.config" in finding.message
+    assert "OPSSAGE_KUBECONFIG" in finding.fix
+
+
+def test_doctor_warns_that_kubernetes_is_not_configured():
+    """It is worth having."""
+    assert found("kubernetes").level is Level.WARN

@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from factories import alert, group
@@ -13,7 +14,10 @@ from past import LONG_AGO, alone, over
 
 from cli import backups, history
 from cli.exits import CommandError
+from opssage.changes import ChangeKind, ReportedChange
 from opssage.errors import StoreUnavailableError
+
+WHAT = ("due", "deleted")
 
 
 @pytest.fixture
@@ -178,7 +182,7 @@ def test_prune_has_nothing_to_ask_without_history(database, store):
 
     result = database("prune", "--older-than", "1d", "--json")
 
-    told = {"due": 0, "deleted": 0, "alerts_due": 0, "alerts_deleted": 0}
+    told = {f"{kind}{what}": 0 for kind in ("", "alerts_", "changes_") for what in WHAT}
     assert (result.exit_code, json.loads(result.stdout)) == (0, told)
 
 
@@ -197,6 +201,19 @@ def test_prune_deletes_alerts_that_belong_to_no_incident(database, store, tmp_pa
     assert "Delete 1 alert without an incident for good?" in result.stderr
     assert result.stdout == "deleted 1 alert without an incident\n"
     assert [each.alert.name for each in store.list_strays()] == ["B"]
+
+
+def test_prune_deletes_changes_by_when_they_happened(database, store):
+    """Beside what else is that old; it says how many."""
+    for days in (1, 400):
+        at = datetime.now(UTC) - timedelta(days=days)
+        store.add_change(ReportedChange(kind=ChangeKind.DEPLOY, summary=f"{days} d ago", at=at))
+
+    result = database("prune", "--older-than", "365d", input="y\n")
+
+    assert "Delete 1 reported change for good?" in result.stderr
+    assert result.stdout == "deleted 1 reported change\n"
+    assert [each.summary for each in store.list_changes()] == ["1 d ago"]
 
 
 def test_backup_copies_a_database_in_use(database, store, tmp_path):

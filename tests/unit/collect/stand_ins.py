@@ -71,6 +71,10 @@ class FakePrometheus:
     asked: list[dict[str, str]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     refuse: Callable[[str], httpx2.Response | None] = lambda _: None
+    metrics: Mapping[str, Sequence[str]] | None = None
+    """Which metrics exist, with their labels; None: nobody knows."""
+    rules: Sequence[Mapping[str, Any]] | None = None
+    about: list[str] = field(default_factory=list)  #: what was asked about itself
 
     def on(self, pattern: str, *series: tuple[Mapping[str, str], Value | float]) -> None:
         """Answer queries that contain `pattern`; a number is a series that never changes."""
@@ -88,6 +92,8 @@ class FakePrometheus:
         return httpx2.MockTransport(self._handle)
 
     def _handle(self, request: httpx2.Request) -> httpx2.Response:
+        if request.method == "GET":
+            return self._about_itself(request)
         form = {name: values[0] for name, values in parse_qs(request.content.decode()).items()}
         self.asked.append(form)
         self.paths.append(request.url.path)
@@ -95,6 +101,21 @@ class FakePrometheus:
             return refusal
         series = next((found for word, found in self.answers if word in form["query"]), [])
         return httpx2.Response(200, json={"status": "success", "data": _data(form, series)})
+
+    def _about_itself(self, request: httpx2.Request) -> httpx2.Response:
+        path = request.url.path
+        self.about.append(path)
+        data: Any = None
+        if path == "/api/v1/label/__name__/values" and self.metrics is not None:
+            data = sorted(self.metrics)
+        if path == "/api/v1/labels" and self.metrics is not None:
+            asked = request.url.params.get_list("match[]")
+            data = sorted({label for metric in asked for label in self.metrics.get(metric, ())})
+        if path == "/api/v1/rules" and self.rules is not None:
+            data = {"groups": [{"rules": list(self.rules)}]}
+        if data is None:
+            return httpx2.Response(404, text="404 page not found")
+        return httpx2.Response(200, json={"status": "success", "data": data})
 
 
 def _always(value: float) -> Value:
@@ -122,13 +143,15 @@ def _data(form: Mapping[str, str], series: Sequence[tuple[Mapping[str, str], Val
 
 @dataclass
 class FakeLoki:
-    """Answers label and log queries; each stream holds (time, line) pairs."""
+    """Answers label and log queries; each stream holds (time, line) pairs. Counts all lines."""
 
     labels: Sequence[str] = ("namespace", "pod", "container", "app")
     streams: list[tuple[Mapping[str, str], list[tuple[datetime, str]]]] = field(
         default_factory=list
     )
     asked: list[dict[str, str]] = field(default_factory=list)
+    counted: list[dict[str, str]] = field(default_factory=list)
+    looked_up: list[str] = field(default_factory=list)
     headers: list[httpx2.Headers] = field(default_factory=list)
     refuse: Callable[[httpx2.Request], httpx2.Response | None] = lambda _: None
 
@@ -148,6 +171,17 @@ class FakeLoki:
         if request.url.path.endswith("/labels"):
             return httpx2.Response(200, json={"status": "success", "data": list(self.labels)})
         params = dict(request.url.params)
+        if request.url.path.endswith("/values"):
+            self.looked_up.append(request.url.path)
+            label = request.url.path.split("/")[-2]
+            values = {labels[label] for labels, _ in self.streams if label in labels}
+            return httpx2.Response(200, json={"status": "success", "data": sorted(values)})
+        if request.url.path.endswith("/query"):
+            self.counted.append(params)
+            count = sum(len(lines) for _, lines in self.streams)
+            vector = [{"metric": {}, "value": [0, str(count)]}]
+            body = {"status": "success", "data": {"resultType": "vector", "result": vector}}
+            return httpx2.Response(200, json=body)
         self.asked.append(params)
         start, end, limit = (int(params[key]) for key in ("start", "end", "limit"))
         newest = sorted(

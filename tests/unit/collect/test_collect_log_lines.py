@@ -4,7 +4,6 @@ import pytest
 
 from tasks.collect.log_lines import (
     fields_of,
-    is_continuation,
     level_of,
     message_of,
     template_of,
@@ -41,6 +40,13 @@ def test_message_of_a_structured_line_is_what_it_says_and_why():
     assert message_of(line, fields_of(line)) == "connect failed: connection refused"
 
 
+def test_message_is_one_line_of_text():
+    """A stack trace in a field, or an object, says it elsewhere."""
+    line = '{"msg":"failed","exception":"E: x\\n  at y","error":{"type":"E"}}'
+
+    assert message_of(line, fields_of(line)) == "failed: E: x"
+
+
 def test_message_of_logfmt_may_hold_quotes():
     """Escaped quotes belong to the value."""
     line = r'level=error msg="no such table \"users\"" err=fatal'
@@ -67,25 +73,11 @@ def test_message_of_free_text_is_the_line():
         ("password [redacted:7f3a:32] refused", "password <*> refused"),
         ('could not find host "db-prod"', 'could not find host "db-prod"'),
         ("GET /orders/12 500 took 30", "GET /orders/<*> 500 took <*>"),
+        ("key AKx92hd83jf02kdl refused", "key <*> refused"),
+        ("InvoiceServiceFactoryV2 failed", "InvoiceServiceFactoryV2 failed"),
         ("a   b\tc", "a b c"),
     ],
 )
 def test_template_masks_what_changes(message, template):
     """Names and the status of a failed request stay."""
     assert template_of(message) == template
-
-
-@pytest.mark.parametrize(
-    ("line", "goes_on"),
-    [
-        ('  File "/app/db.py", line 12, in connect', True),
-        ("\tat com.shop.Cart.add(Cart.java:12)", True),
-        ("    raise ValueError(x)", True),
-        ("", True),
-        ("ValueError: x", False),
-        ("  two spaces", False),
-    ],
-)
-def test_continuation_is_part_of_the_line_before(line, goes_on):
-    """Stack frames are no messages of their own."""
-    assert is_continuation(line) == goes_on

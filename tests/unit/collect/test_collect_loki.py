@@ -11,6 +11,10 @@ from opssage.evidence import SourceStatus
 from tasks.collect.loki import LokiSource
 
 SECOND = timedelta(seconds=1)
+EMPTY_COMPATIBLE = (
+    "queries require at least one regexp or equality matcher that does not have an empty-compatible"
+    " value"
+)
 WEB = {"namespace": "shop", "app": "web", "pod": "web-7d9f8b6c5d-x2x1z"}
 SHOP = make_alert({"alertname": "A", "namespace": "shop", "service": "web"})
 
@@ -68,7 +72,8 @@ def test_rates_are_over_the_time_the_lines_cover(loki):
     assert item.data["count_after"] == 30
     assert item.data["rate_after"] == pytest.approx(60)
     assert item.data["first_at"] is None
-    assert any(report.error == "the newest 30 lines, over 30 s" for report in answer.reports)
+    note = "the newest 30 of 60 lines, over 30 of 900 s"
+    assert {report.error for report in answer.reports if report.truncated} == {note}
 
 
 def test_ranges_meet_and_do_not_overlap(loki):
@@ -107,6 +112,7 @@ def test_ranges_meet_and_do_not_overlap(loki):
 def test_selectors_use_the_labels_this_loki_has(loki, labels, alert, selectors):
     """They differ from site to site; values are escaped."""
     loki.labels = labels
+    loki.on({"namespace": "shop", "app": "web"})
 
     ask(loki, make_scope(make_alert(alert)))
 
@@ -117,8 +123,9 @@ def test_selectors_use_the_labels_this_loki_has(loki, labels, alert, selectors):
 
 def test_place_without_label_is_skipped(loki):
     """The ledger says why nothing was asked."""
-    (report,) = ask(loki, make_scope(make_alert({"alertname": "A"}))).reports
+    labels, report = ask(loki, make_scope(make_alert({"alertname": "A"}))).reports
 
+    assert (labels.query, labels.status) == ("labels", SourceStatus.OK)
     assert report.status is SourceStatus.SKIPPED
     assert loki.asked == []
 
@@ -157,6 +164,25 @@ def test_secrets_are_out_of_templates_and_examples(loki):
         ),
         (httpx2.Response(401, text="no org id"), "check the credentials (HTTP 401): no org id"),
         (httpx2.Response(500, json={"message": "boom"}), "the request failed (HTTP 500): boom"),
+        (
+            httpx2.Response(
+                400, json={"code": 400, "message": EMPTY_COMPATIBLE, "status": "error"}
+            ),
+            "the query was refused (HTTP 400): queries require at least one",
+        ),
+        (
+            httpx2.Response(400, text="the query time range exceeds the limit (1h > 30m)"),
+            "exceeds the limit",
+        ),
+        (
+            httpx2.Response(400, text="max entries limit per query exceeded, limit > max (5 > x)"),
+            "max entries limit",
+        ),
+        (httpx2.Response(429, text="too many outstanding requests"), "too many requests"),
+        (httpx2.Response(504, text="context deadline exceeded"), "too slow"),
+        (httpx2.Response(200, text="<html>"), "not JSON"),
+        (httpx2.Response(200, json={"status": "success"}), "the form of log streams"),
+        (httpx2.Response(200, json={"data": {"resultType": "matrix", "result": [1]}}), "the form"),
         (httpx2.Response(200, json={"data": {"result": [{"values": [["x", "y"]]}]}}), "the form"),
     ],
 )
@@ -166,9 +192,130 @@ def test_fault_is_a_line_of_the_ledger(loki, response, said):
 
     answer = ask(loki)
 
-    assert {report.status for report in answer.reports} == {SourceStatus.FAILED}
-    assert said in answer.reports[0].error
+    failed = [item for item in answer.reports if item.query.startswith("{")]
+    assert {report.status for report in failed} == {SourceStatus.FAILED}
+    assert said in failed[0].error
+    assert failed[0].by_hand.startswith("logcli query --limit=100 --from=2026-11-23T02:30:00")
     assert answer.evidence == ()
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        httpx2.Response(401, text="no org id"),
+        httpx2.Response(404, text="404 page not found"),
+        httpx2.Response(200, json={"data": {"a": 1}}),
+        httpx2.Response(200, json=[]),
+    ],
+)
+def test_without_labels_nothing_is_asked(loki, response):
+    """The ledger says why, and what to run instead."""
+    loki.refuse = lambda _: response
+
+    (report,) = ask(loki).reports
+
+    assert (report.query, report.status) == ("labels", SourceStatus.FAILED)
+    assert report.by_hand.startswith("logcli labels --from=")
+    assert loki.asked == []
+
+
+def test_site_may_allow_fewer_lines(loki):
+    """Loki's refusal says how many; that many are asked for."""
+    loki.on(WEB, (ONSET, "ERROR boom"))
+    refusal = "max entries limit per query exceeded, limit > max_entries_limit_per_query (100 > 50)"
+    loki.refuse = lambda request: (
+        httpx2.Response(400, text=refusal) if request.url.params.get("limit") == "100" else None
+    )
+
+    answer = ask(loki)
+
+    assert {params["limit"] for params in loki.asked} == {"50"}
+    assert len(answer.evidence) == 1
+
+
+def test_label_is_the_one_that_knows_the_service(loki):
+    """A site may have several that could; it is looked up among the streams of the namespace."""
+    loki.labels = ("namespace", "pod", "service_name", "app")
+    loki.on({**WEB, "service_name": "unknown_service"}, (ONSET, "ERROR boom"))
+
+    ask(loki)
+
+    assert loki.asked[0]["query"] == '{namespace="shop",app="web"}'
+    assert [path.split("/")[-2] for path in loki.looked_up] == ["service_name", "app"]
+
+
+def test_service_that_no_label_knows_is_found_by_its_pods(loki):
+    """They are called after it."""
+    loki.on({**WEB, "app": "shop-frontend"}, (ONSET, "ERROR boom"))
+
+    ask(loki)
+
+    assert loki.asked[0]["query"] == '{namespace="shop",pod=~"(?:web)(?:-.*)?"}'
+
+
+def test_labels_are_looked_up_once_an_hour(loki):
+    """Incidents of the same hour ask for the same, and the answer is kept."""
+    source = LokiSource(upstream_to(loki.transport), max_lines=100)
+    later = make_alert(SHOP.labels, starts_at=ONSET + timedelta(minutes=5))
+    asked = []
+    loki.refuse = lambda request: asked.append(request.url.path)
+
+    for alert in (SHOP, later):
+        source.ask(make_scope(alert), monotonic() + 60)
+
+    assert asked.count("/loki/api/v1/labels") == 1
+
+
+def test_lines_that_were_cut_off_are_asked_for_again_by_trouble(loki):
+    """What sounds like trouble is rarer, and reaches further back."""
+    end = make_scope(SHOP).window.end
+    loki.on(WEB, *((end - n * SECOND, "served") for n in range(1, 61)))
+
+    answer = ask(loki, max_lines=30)
+
+    asked = list(dict.fromkeys(params["query"] for params in loki.asked))
+    assert asked[0] == '{namespace="shop",app="web"}'
+    assert asked[-1].startswith(asked[0] + " |~")
+    assert loki.counted[0]["query"] == 'sum(count_over_time({namespace="shop",app="web"}[900s]))'
+    assert len(answer.reports) <= 20
+
+
+def test_uncounted_lines_are_a_fault_of_the_count_only(loki):
+    """The lines themselves are there."""
+    end = make_scope(SHOP).window.end
+    loki.on(WEB, *((end - n * SECOND, "ERROR boom") for n in range(1, 61)))
+    loki.refuse = lambda request: (
+        httpx2.Response(400, text="parse error") if request.url.path.endswith("/query") else None
+    )
+
+    answer = ask(loki, max_lines=30)
+
+    (failed, *_) = [item for item in answer.reports if item.status is SourceStatus.FAILED]
+    assert failed.by_hand.startswith("logcli instant-query --now=")
+    assert len(answer.evidence) == 1
+
+
+def test_stack_trace_of_one_instant_stays_in_order(loki):
+    """Loki answers the newest first, each stream for itself."""
+    trace = ("java.lang.IllegalStateException: no cart", "\tat com.shop.Cart.get(Cart.java:7)")
+    at = str(nanoseconds(ONSET))
+    streams = [
+        {"stream": WEB, "values": [[at, text] for text in reversed(trace)]},
+        {"stream": {**WEB, "pod": "web-7d9f8b6c5d-k8s42"}, "values": [[at, "ok"]]},
+    ]
+    loki.refuse = lambda request: (
+        httpx2.Response(200, json={"data": {"result": streams}})
+        if "query_range" in request.url.path
+        else None
+    )
+
+    first = ask(loki).evidence[0]
+
+    assert first.data["exception"] == {
+        "type": "java.lang.IllegalStateException",
+        "message": "no cart",
+        "at": "com.shop.Cart.get (Cart.java:7)",
+    }
 
 
 def test_one_failed_side_makes_no_news(loki):
@@ -186,6 +333,6 @@ def test_one_failed_side_makes_no_news(loki):
 def test_templates_are_bounded(loki):
     """A service that never says the same twice does not fill the report."""
     words = [f"{chr(97 + n // 26)}{chr(97 + n % 26)}x" for n in range(90)]
-    loki.on(WEB, *((ONSET, f"ERROR {word}") for word in words))
+    loki.on(WEB, *((ONSET, f"ERROR {word} {word[::-1]}") for word in words))
 
     assert len(ask(loki).evidence) == 40

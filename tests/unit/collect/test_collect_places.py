@@ -82,3 +82,28 @@ def test_workload_of_a_stateful_set_is_its_name():
 def test_pod_of_a_node_has_no_workload():
     """Static pods belong to their node."""
     assert pod("etcd-n1", owner="n1", kind="Node").workload == ""
+
+
+def test_machine_of_an_instance_is_looked_at():
+    """A node-exporter on the same host knows how it fares."""
+    found = places(Targets(instances=("10.0.0.7:1433",)), node_names={"10.0.0.5": "n1"})
+
+    assert found.hosts == ("10.0.0.7",)
+    assert not found.is_nowhere
+
+
+def test_job_is_found_by_its_pods():
+    """Jobs are often called after what they scrape."""
+    found = places(Targets(jobs=("web",)), [pod("web-1", namespace="shop")])
+
+    assert found.namespaces == ("shop",)
+
+
+def test_neighbours_inside_the_alerts_namespaces_are_asked_for_already():
+    """Only those elsewhere need questions of their own."""
+    found = places(Targets(namespaces=("shop",))).with_neighbours(
+        [("shop", "cart"), ("db", "orders"), ("", "mail")]
+    )
+
+    assert (found.neighbour_namespaces, found.neighbours) == (("db",), ("orders",))
+    assert found.stray_neighbours == ("mail",)

@@ -1,5 +1,6 @@
 """The Prometheus source: what is asked for an incident, and what it makes of the answers."""
 
+import shlex
 from datetime import timedelta
 from time import monotonic
 
@@ -250,6 +251,7 @@ def test_cut_series_are_noted_in_the_ledger(prometheus):
 
     (report,) = [item for item in answer.reports if "working_set" in item.query]
     assert report.error == "kept 5 of 30 series"
+    assert report.truncated
 
 
 @pytest.mark.parametrize("fault", [httpx2.ConnectError, httpx2.ReadTimeout])
@@ -265,7 +267,7 @@ def test_dead_prometheus_is_not_asked_further(fault):
     source = PrometheusSource(upstream_to(transport))
     answer = source.ask(make_scope(SHOP), monotonic() + 60)
 
-    assert len(asked) <= 2
+    assert len(asked) <= 3
     assert answer.reports[-1].error == "all other queries: none of these answered"
 
 
@@ -283,7 +285,9 @@ def test_activity_is_read_from_the_rules_own_series(prometheus):
     )
     source = PrometheusSource(upstream_to(prometheus.transport))
 
-    assert source.active_since((alert,), monotonic() + 60) == {alert.fingerprint: active}
+    facts = source.rule_facts((alert,), monotonic() + 60)
+
+    assert facts.active_since == {alert.fingerprint: active}
 
 
 def test_evidence_is_the_same_whoever_answers_first(prometheus):
@@ -295,3 +299,126 @@ def test_evidence_is_the_same_whoever_answers_first(prometheus):
     scope = make_scope(SHOP)
 
     assert ask(prometheus, scope).evidence == ask(prometheus, scope).evidence
+
+
+def test_only_metrics_that_exist_are_asked_for(prometheus):
+    """The ledger says how much was left out, and what is missing at the site."""
+    prometheus.metrics = {"http_requests_total": ["code"], "node_load1": [], "kube_pod_info": []}
+
+    answer = ask(prometheus, make_scope(SHOP))
+
+    assert {query for query in prometheus.queries if "container_" in query} == set()
+    assert any("http_requests_total" in query for query in prometheus.queries)
+    discovery = answer.reports[0]
+    assert discovery.status is SourceStatus.OK
+    assert "queries of the plan were left out" in discovery.error
+    assert discovery.error.endswith("nothing was found of a service mesh, cAdvisor")
+
+
+def test_metrics_are_asked_for_once_in_a_while(prometheus):
+    """A storm of incidents does not ask for the same list again and again."""
+    prometheus.metrics = {"up": []}
+    source = PrometheusSource(upstream_to(prometheus.transport))
+
+    for _ in range(3):
+        source.ask(make_scope(SHOP), monotonic() + 60)
+
+    assert prometheus.about == ["/api/v1/label/__name__/values"]
+
+
+def test_objects_are_found_where_the_scraper_took_the_place_of_their_labels(prometheus):
+    """kube-state-metrics without honor_labels says exported_namespace."""
+    scraper = {"namespace": "monitoring", "pod": "ksm-0"}
+    prometheus.metrics = {
+        "kube_pod_info": ["exported_namespace", "exported_pod", "namespace", "pod"],
+        "kube_pod_container_status_restarts_total": [],
+        "container_memory_working_set_bytes": [],
+    }
+    own = {"exported_namespace": "shop", "exported_pod": "web-1"}
+    prometheus.on('kube_pod_info{exported_namespace="shop"}', ({**scraper, **own, "node": "n1"}, 1))
+    prometheus.on("restarts_total", (own, step_at(ONSET, 0.0, 3.0)))
+    prometheus.on("container_memory", ({"namespace": "shop", "pod": "web-1"}, 1.0))
+
+    answer = ask(prometheus, make_scope(SHOP))
+
+    (item,) = found(answer, "restarts")
+    assert item.subject == {"namespace": "shop", "pod": "web-1", "node": "n1"}
+    assert found(answer, "memory_usage", node="n1")
+
+
+def test_site_without_kubernetes_is_asked_by_job(prometheus):
+    """A machine's service is known by its job and instance."""
+    prometheus.metrics = {
+        "http_requests_total": ["job", "instance", "status"],
+        "process_open_fds": [],
+        "process_max_fds": [],
+    }
+    alert = make_alert({"alertname": "A", "job": "api", "instance": "10.0.0.7:8080"})
+    prometheus.on('status=~"5.."', ({"job": "api"}, step_at(ONSET, 0.0, 5.0)))
+    prometheus.on("http_requests_total", ({"job": "api"}, 10.0))
+
+    answer = ask(prometheus, make_scope(alert))
+
+    (item,) = found(answer, "error_ratio", service="api")
+    assert item.data["after"]["median"] == 0.5
+    assert any('process_open_fds{job="api"}' in query for query in prometheus.queries)
+
+
+def test_question_without_answer_comes_with_a_command(prometheus):
+    """A person can run it as it stands in the ledger."""
+    prometheus.refuse = lambda query: (
+        httpx2.Response(503, text="busy") if "working_set" in query else None
+    )
+
+    answer = ask(prometheus, make_scope(SHOP))
+
+    (report,) = [item for item in answer.reports if "working_set" in item.query]
+    assert report.by_hand.startswith(
+        'curl -s "$PROMETHEUS_URL/api/v1/query_range" --data-urlencode '
+    )
+    assert shlex.split(report.by_hand)[4] == f"query={report.query}"
+    assert all(item.by_hand for item in answer.reports if item.status is SourceStatus.FAILED)
+
+
+def test_rule_tells_what_the_alert_does_not(prometheus):
+    """Its expression, and by its `for` since when the condition has held."""
+    alert = make_alert({"alertname": "A", "namespace": "shop", "severity": "page"})
+    prometheus.rules = [
+        {"type": "alerting", "name": "A", "query": "other", "labels": {"severity": "info"}},
+        {
+            "type": "alerting",
+            "name": "A",
+            "query": "m > 1",
+            "duration": 900,
+            "labels": {"severity": "page", "team": "{{ $labels.team }}"},
+        },
+    ]
+    source = PrometheusSource(upstream_to(prometheus.transport))
+    alert = make_alert({**alert.labels, "team": "a"})
+
+    facts = source.rule_facts((alert,), monotonic() + 60)
+
+    assert facts.conditions == {alert.fingerprint: "m > 1"}
+    assert facts.active_since == {alert.fingerprint: ONSET - 15 * MINUTE}
+    assert [report.status for report in facts.reports] == [SourceStatus.OK]
+
+
+def test_rules_are_not_read_when_the_alert_tells_all(prometheus):
+    """The expression came with it, and Prometheus remembers since when it has held."""
+    alert = make_alert({"alertname": "A"}, firing_condition="m > 1")
+    prometheus.on("ALERTS_FOR_STATE", ({"alertname": "A"}, ONSET.timestamp()))
+    source = PrometheusSource(upstream_to(prometheus.transport))
+
+    assert source.rule_facts((alert,), monotonic() + 60).reports == ()
+    assert prometheus.about == []
+
+
+def test_rules_that_cannot_be_told_apart_say_nothing(prometheus):
+    """Two rules of one name and one severity: either may have fired."""
+    alert = make_alert({"alertname": "A"})
+    prometheus.rules = [
+        {"type": "alerting", "name": "A", "query": query} for query in ("m > 1", "n > 1")
+    ]
+    source = PrometheusSource(upstream_to(prometheus.transport))
+
+    assert source.rule_facts((alert,), monotonic() + 60).conditions == {}

@@ -90,6 +90,10 @@ def test_error_is_told_in_words(recorded, name, said):
     ("response", "said"),
     [
         (httpx2.Response(401, text="Unauthorized"), "not allowed: check the credentials"),
+        (
+            httpx2.Response(422, json={"errorType": "422", "error": 'cannot parse "x("'}),
+            "the query cannot be evaluated (HTTP 422): cannot parse",
+        ),
         (httpx2.Response(403, text="no"), "check the credentials and the tenant (HTTP 403): no"),
         (httpx2.Response(200, text="<html>Log in</html>"), "is this the right URL?"),
         (httpx2.Response(200, json={"status": "success"}), "does not have the form"),
@@ -168,11 +172,15 @@ def test_request_is_a_form_with_everything_it_needs():
 
 def test_warnings_are_kept_in_the_ledger():
     """A partial answer of Thanos is an answer with a warning."""
-    body = {"data": {"resultType": "vector", "result": []}, "warnings": ["store down"]}
+    body = {
+        "data": {"resultType": "vector", "result": []},
+        "warnings": ["store down"],
+        "infos": ["metric might not be a counter"],
+    }
 
     (result,) = ask(lambda _: httpx2.Response(200, json=body))
 
-    assert result.report.error == "warning: store down"
+    assert result.report.error == "warning: store down; info: metric might not be a counter"
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from opssage.settings import (
     SourcesSettings,
 )
 from tasks.collect import Answer, Scope, build_sources, collect
+from tasks.collect.source import RuleFacts
 
 NOW = ONSET + timedelta(minutes=30)
 PATIENT, QUICK = CollectSettings(), CollectSettings(deadline_seconds=0.5)
@@ -147,14 +148,14 @@ def test_sources_nobody_configured_are_in_the_ledger():
 
     context = run(*sources)
 
+    missing = ("prometheus", "kubernetes", "loki", "alertmanager")
     assert [(item.source, item.status) for item in context.sources] == [
-        ("prometheus", SourceStatus.NOT_CONFIGURED),
-        ("loki", SourceStatus.NOT_CONFIGURED),
+        *((name, SourceStatus.NOT_CONFIGURED) for name in missing),
+        ("changes", SourceStatus.EMPTY),
     ]
-    assert context.preliminary_analysis.missing_information == (
-        "prometheus was not asked: sources.prometheus.url is not set",
-        "loki was not asked: sources.loki.url is not set",
-    )
+    told = context.preliminary_analysis.missing_information
+    assert [line.partition(" ")[0] for line in told] == list(missing)
+    assert told[0] == "prometheus was not asked: sources.prometheus.url is not set"
     assert [item.kind for item in context.evidence_collected] == [EvidenceKind.ALERT]
 
 
@@ -166,7 +167,9 @@ def test_sources_that_are_configured_are_built():
 
     sources = build_sources(Settings(folder=Path(), sources=settings))
 
-    assert [source.name for source in sources] == ["alert", "prometheus", "loki"]
+    assert [source.name for source in sources] == [
+        *("alert", "topology_file", "prometheus", "kubernetes", "loki", "alertmanager", "changes")
+    ]
 
 
 def test_secrets_never_leave_collect():
@@ -186,8 +189,9 @@ def test_onset_is_asked_of_a_source_that_knows():
 
     @dataclass
     class Knowing(FakeSource):
-        def active_since(self, alerts, deadline):
-            return {alerts[0].fingerprint: ONSET - timedelta(minutes=15)}
+        def rule_facts(self, alerts, deadline):
+            since = {alerts[0].fingerprint: ONSET - timedelta(minutes=15)}
+            return RuleFacts(active_since=since)
 
     knowing, other = Knowing(), FakeSource()
 
@@ -196,6 +200,24 @@ def test_onset_is_asked_of_a_source_that_knows():
     assert context.window.onset == ONSET - timedelta(minutes=15)
     assert knowing.scopes[0] == other.scopes[0]
     assert other.scopes[0].calm_until == ONSET - timedelta(minutes=20)
+
+
+def test_expression_of_an_alert_without_one_is_that_of_its_rule():
+    """All sources see it, and so does the reader."""
+
+    @dataclass
+    class Knowing(FakeSource):
+        def rule_facts(self, alerts, deadline):
+            report = SourceReport(source="fake", status=SourceStatus.OK, query="/api/v1/rules")
+            return RuleFacts(conditions={alerts[0].fingerprint: "up == 0"}, reports=(report,))
+
+    knowing = Knowing()
+
+    context = run(knowing)
+
+    assert context.alert_metadata.firing_condition == "up == 0"
+    assert knowing.scopes[0].alerts[0].condition == "up == 0"
+    assert context.sources[0].query == "/api/v1/rules"
 
 
 def test_lead_alert_is_described():

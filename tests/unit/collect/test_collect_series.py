@@ -37,6 +37,24 @@ def test_swing_over_both_sides_is_no_departure():
     assert reading.onset_at is None
 
 
+def test_departure_that_was_over_before_the_onset_is_another_story():
+    """Five minutes is how far back rules usually look."""
+    times = Times(history_from=0, calm_until=900, onset=1800)
+
+    passed = read(series((16, 1.0), (5, 9.0), (14, 1.0)), times, PLAIN)
+    lasting = read(series((16, 1.0), (10, 9.0), (9, 1.0)), times, PLAIN)
+
+    assert passed.onset_at is None
+    assert lasting.onset_at == 16 * 60
+
+
+def test_short_return_does_not_end_a_departure():
+    """A series that comes back for a point or two has one onset."""
+    reading = read(series((30, 1.0), (3, 9.0), (2, 1.0), (5, 9.0)), TIMES, PLAIN)
+
+    assert reading.onset_at == 1800
+
+
 def test_fall_is_a_departure_too():
     """Traffic that stays away matters as much as a surge."""
     assert read(series((30, 50.0), (10, 2.0)), TIMES, PLAIN).onset_at == 1800

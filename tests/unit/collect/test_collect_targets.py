@@ -40,3 +40,22 @@ def test_targets_of_a_storm_are_bounded():
     storm = [make_alert({"namespace": "shop", "pod": f"web-{n}"}) for n in range(1000)]
 
     assert len(targets_of(storm).pods) == 50
+
+
+def test_targets_are_completed_by_the_matchers_of_the_expression():
+    """An aggregation takes labels away that the expression itself names."""
+    alert = make_alert(
+        {"alertname": "A", "service": "web"},
+        firing_condition='sum by (service) (rate(errors{namespace="shop"}[5m])) > 1',
+    )
+
+    assert targets_of([alert]).services == (("shop", "web"),)
+
+
+def test_targets_of_an_expression_that_says_two_things_are_open():
+    """Which of the two namespaces it is nobody knows."""
+    alert = make_alert({}, firing_condition='a{namespace="x",job="j"} > on () b{namespace="y"}')
+
+    targets = targets_of([alert])
+
+    assert (targets.namespaces, targets.jobs) == ((), ("j",))

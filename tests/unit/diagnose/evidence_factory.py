@@ -142,6 +142,32 @@ def alert(name: str, *, starts: float = 60, **labels: str) -> Evidence:
     )
 
 
+def nearby(
+    name: str, *, starts: float = 60, relation: str = "neighbour", **labels: str
+) -> Evidence:
+    """Return an alert that fires beside those of the incident."""
+    own = alert(name, starts=starts, **labels)
+    return replace(own, source="alertmanager", data={**own.data, "relation": relation})
+
+
+def reported(kind: str, name: str, *, before_onset: float = 120, **told: str) -> Evidence:
+    """Return a change of a service that somebody reported."""
+    return Evidence(
+        kind=EvidenceKind.CHANGE,
+        source="changes",
+        summary=f"{kind} of {name}",
+        observed_at=at(-before_onset),
+        subject=service(name),
+        data={
+            "change": kind,
+            "at": format_time(at(-before_onset)),
+            "seconds_before_onset": before_onset,
+            **dict.fromkeys(("from", "to", "by", "url", "summary"), ""),
+            **told,
+        },
+    )
+
+
 def rollout(workload: str, *, before_onset: float = 120) -> Evidence:
     """Return a rollout so many seconds before onset; a negative number is after it."""
     return Evidence(
@@ -159,6 +185,68 @@ def rollout(workload: str, *, before_onset: float = 120) -> Evidence:
             "to": f"{workload}-7f9c8d6b5f",
         },
     )
+
+
+def thing(
+    kind: str, name: str, *problems: tuple[str, str], exists: bool = True, **facts: Any
+) -> Evidence:
+    """Return what Kubernetes says of an object; a problem is a reason and a message."""
+    place = {} if kind == "Node" else {"namespace": "shop"}
+    return Evidence(
+        kind=EvidenceKind.OBJECT,
+        source="kubernetes",
+        summary=f"{kind} {name}: {problems}",
+        observed_at=at(300),
+        subject={**place, **_whom(kind, name)},
+        query=f"GET {kind}",
+        data={
+            "object": {"kind": kind, "name": name, **place},
+            "as_of": format_time(at(300)),
+            "exists": exists,
+            "facts": facts,
+            "problems": [{"reason": reason, "message": message} for reason, message in problems],
+        },
+    )
+
+
+def happening(
+    kind: str,
+    name: str,
+    reason: str,
+    message: str = "",
+    *,
+    count: int = 5,
+    first: float = 0,
+    last: float = 240,
+) -> Evidence:
+    """Return an event of Kubernetes; times are seconds after onset."""
+    place = {} if kind == "Node" else {"namespace": "shop"}
+    return Evidence(
+        kind=EvidenceKind.EVENT,
+        source="kubernetes",
+        summary=f"{reason} at {kind} {name}: {message}",
+        observed_at=at(last),
+        subject={**place, **_whom(kind, name)},
+        query="GET events",
+        data={
+            "type": "Warning",
+            "reason": reason,
+            "message": message,
+            "count": count,
+            "first_at": format_time(at(first)),
+            "last_at": format_time(at(last)),
+            "object": {"kind": kind, "name": name, **place},
+            "reported_by": "kubelet",
+        },
+    )
+
+
+def _whom(kind: str, name: str) -> dict[str, str]:
+    """Return the places of an object; a pod is named by its workload."""
+    if kind == "Pod":
+        return {**pod(name, "node-7"), "pod": f"{name}-7f9c8d6b5f-xk4nm"}
+    key = {"Node": "node", "Service": "service", "Ingress": "service"}.get(kind, "workload")
+    return {key: name}
 
 
 def service(name: str) -> dict[str, str]:

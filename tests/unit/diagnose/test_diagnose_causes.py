@@ -13,6 +13,7 @@ from unit.diagnose.evidence_factory import (
     rollout,
     service,
 )
+from unit.diagnose.kubernetes_stories import STORIES, of_story
 
 from opssage.diagnosis import Verdict
 from tasks.diagnose import check_citations
@@ -210,6 +211,9 @@ CASES = {
         ],
     ),
 }
+
+for _name, (_, (_cause, _, _component)) in STORIES.items():
+    CASES.setdefault(_cause, (_component, of_story(_name)))
 
 WITHOUT_FAULT = {"noise": Verdict.HEALTHY, "recovered": Verdict.INSUFFICIENT_EVIDENCE}
 

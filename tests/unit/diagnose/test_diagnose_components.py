@@ -66,3 +66,41 @@ def test_volume_claim_belongs_to_the_workload_it_is_named_after():
     names = Names.of([{"workload": "orders-db"}])
 
     assert names.component({"pvc": "data-orders-db-0"}) == "service/orders-db"
+
+
+SHOP, BANK = ({"namespace": place, "service": "redis"} for place in ("shop", "bank"))
+
+
+def test_namesake_in_another_namespace_is_another_component():
+    """The incident's own keeps its short name; who is only elsewhere needs no namespace."""
+    names = Names.of([SHOP, BANK, {"namespace": "bank", "service": "pay"}], home="shop")
+
+    assert names.component(SHOP) == "service/redis"
+    assert names.component(BANK) == "service/bank/redis"
+    assert names.component({"namespace": "bank", "service": "pay"}) == "service/pay"
+
+
+@pytest.mark.parametrize(
+    ("host", "near", "component"),
+    [
+        ("redis", "", "service/redis"),
+        ("redis", "shop", "service/redis"),
+        ("redis", "bank", "service/bank/redis"),
+        ("redis", "other", "service/redis"),
+        ("redis.bank.svc.cluster.local:6379", "shop", "service/bank/redis"),
+        ("redis.shop.svc", "bank", "service/redis"),
+    ],
+)
+def test_shared_name_means_the_one_that_is_near(host, near, component):
+    """A host of the cluster says which; a name alone is one beside the caller, else our own."""
+    names = Names.of([SHOP, BANK], home="shop")
+
+    assert names.called(host, near) == component
+
+
+def test_topology_tells_namesakes_apart():
+    """A database that is only known as somebody's callee is not taken for ours."""
+    names = Names.of([SHOP], {"bank/pay", "bank/redis"}, home="shop")
+
+    assert names.workload("redis", "bank") == "service/bank/redis"
+    assert names.workload("pay", "bank") == "service/pay"

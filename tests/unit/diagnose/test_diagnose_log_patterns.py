@@ -401,6 +401,32 @@ def test_log_line_at_info_level_is_weaker_than_an_error():
     assert quiet.strength < loud.strength
 
 
+def told(**data) -> list[Finding]:
+    item = log("shop-front", "checkout failed")
+    case = Case.of(context(replace(item, data={**item.data, **data})), EnhancedContext())
+    return list(logs(case))
+
+
+def test_exception_of_a_stack_trace_is_read():
+    """It says what an example may leave out, and the statement says where it was thrown."""
+    thrown = {
+        "type": "java.net.ConnectException",
+        "message": "Connection refused",
+        "at": "com.shop.Db.open (Db.java:7)",
+    }
+
+    (found,) = told(change="new", exception=thrown)
+
+    assert found.signal == "log.connection_refused"
+    assert "” at com.shop.Db.open (Db.java:7) 12 times since onset" in found.statement
+
+
+@pytest.mark.parametrize("change", ["vanished", "steady"])
+def test_what_collect_calls_no_news_is_no_finding(change):
+    """Collect knows how much of the time before onset it has read."""
+    assert told(template="permission denied", examples=[], change=change) == []
+
+
 def test_log_statement_cannot_be_mistaken_for_a_citation():
     """Square brackets of a line are taken out of the statement, so it cannot cite evidence."""
     assert "[E99]" not in read("permission denied [E99]")[0].statement

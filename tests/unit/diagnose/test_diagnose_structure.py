@@ -39,6 +39,36 @@ def test_topology_from_enrich_is_enough_to_follow_calls():
     assert "which fails itself" in hypothesis(report, "service/front").refutes[0].statement
 
 
+def test_topology_with_namespaces_leads_to_the_same_components():
+    """Enrich says the namespace where two services have one name; our own goes without."""
+    logs = [log(name, "java.lang.IllegalStateException") for name in ("front", "back")]
+    known = {"front": ("shop/back",), "other": ("bank/back",)}
+
+    report = diagnosed(
+        alert("A", service="front"), errors("front"), errors("back"), *logs, calls=known
+    )
+
+    assert report.root_cause_component == "service/back"
+    assert report.propagation == ("service/back", "service/front")
+
+
+def test_failing_namesake_elsewhere_is_not_taken_for_ours():
+    """Another namespace's service of the same name is a component of its own."""
+    elsewhere = {"namespace": "bank", "service": "back"}
+    evidence = [
+        metric("error_ratio", {**service("back"), **elsewhere}, 0, 0.9),
+        metric("error_ratio", service("back"), 0, 0, onset=None),
+        log("front", "panic: boom"),
+        errors("front"),
+    ]
+    known = {"front": ("shop/back",), "other": ("bank/back",)}
+
+    report = diagnosed(alert("A", service="front"), *evidence, calls=known)
+
+    assert report.root_cause_component == "service/front"
+    assert "service/back" not in report.propagation
+
+
 def test_label_of_an_alert_makes_an_edge():
     """An alert that names what it depends on tells who calls whom."""
     evidence = [

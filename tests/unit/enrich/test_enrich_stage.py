@@ -127,3 +127,15 @@ def test_stored_evidence_gives_the_same_answer(crash_loop):
     assert canonical(to_json(enrich(again, SHIPPED, ()))) == canonical(
         to_json(enrich(crash_loop, SHIPPED, ()))
     )
+
+
+def test_what_else_fires_is_not_searched_for(context, evidence):
+    """Another alert may be another trouble, with runbooks and precedents of its own."""
+
+    def enriched(**more):
+        labels = {"alertname": "KubePodCrashLooping", "service": "checkout"}
+        told = evidence("alert", labels=labels, annotations={"summary": "It loops."}, **more)
+        return enrich(context("Other", told), SHIPPED, [], max_passages=3)
+
+    assert enriched().retrieved_knowledge
+    assert not enriched(relation="same_namespace").retrieved_knowledge

@@ -51,3 +51,46 @@ def test_an_outside_host_keeps_its_full_name(context, evidence):
 def test_half_an_edge_is_none(context, evidence, labels):
     """Both sides must be known and different."""
     assert topology(context("X", evidence("alert", labels=labels))) == {}
+
+
+def graph_of(*edges: tuple[str, str]) -> dict[str, object]:
+    """The data of an evidence with a service graph."""
+    rows = [[caller, called, "istio"] for caller, called in edges]
+    return {"object": {"kind": "ServiceGraph"}, "facts": {"edges": rows}}
+
+
+def test_the_graph_that_collect_found_is_the_topology(context, evidence):
+    """Services are named without their namespaces where that is enough."""
+    graph = evidence("object", **graph_of(("shop/web", "shop/cart"), ("shop/cart", "bank/pay")))
+
+    assert topology(context("X", graph)) == {"cart": ("pay",), "web": ("cart",)}
+
+
+def test_two_services_of_one_name_keep_their_namespaces(context, evidence):
+    """Nobody takes the bank's database for the shop's."""
+    graph = evidence("object", **graph_of(("shop/web", "shop/db"), ("bank/app", "bank/db")))
+
+    assert topology(context("X", graph)) == {"app": ("bank/db",), "web": ("shop/db",)}
+
+
+def test_metrics_and_alerts_speak_of_the_services_of_the_graph(context, evidence):
+    """A name alone is the one in the graph; what only they know is added."""
+    graph = evidence("object", **graph_of(("shop/web", "shop/cart")))
+    metric = evidence("metric", subject={"service": "web", "namespace": "shop", "peer": "cart"})
+    alert = evidence("alert", labels={"service": "cart", "dependency": "db.shop.svc:5432"})
+
+    assert topology(context("X", graph, metric, alert)) == {"cart": ("db",), "web": ("cart",)}
+
+
+def test_graphs_of_several_sources_are_joined(context, evidence):
+    """The mesh and the topology file each know a part."""
+    graphs = [evidence("object", **graph_of(edge)) for edge in (("a", "b"), ("b", "c"))]
+
+    assert topology(context("X", *graphs)) == {"a": ("b",), "b": ("c",)}
+
+
+def test_other_objects_are_no_graph(context, evidence):
+    """A Kubernetes object may have facts of any kind."""
+    pod = evidence("object", object={"kind": "Pod"}, facts={"edges": 7})
+
+    assert topology(context("X", pod)) == {}

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote_plus
 
 import pytest
 
@@ -106,6 +107,34 @@ def test_alert_is_about_what_was_measured():
 
     assert (alert(**scraped).service, alert(**scraped).namespace) == (None, "shop")
     assert alert(**scraped, deployment="cart").service == "cart"
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        'left={"datasource":"prom","queries":[{"refId":"A","expr":"up == 0"}]}',
+        'left=["now-1h","now","prom",{"expr":"up == 0"}]',
+        'schemaVersion=1&panes={"x1":{"queries":[{"refId":"A"},{"expr":"up == 0"}]}}',
+    ],
+)
+def test_condition_is_read_from_a_link_to_grafana(state):
+    """Its Explore keeps the query in a JSON document."""
+    query = "&".join(
+        f"{name}={quote_plus(value)}"
+        for name, _, value in (part.partition("=") for part in state.split("&"))
+    )
+
+    linked = replace(alert(), generator_url=f"http://grafana/explore?orgId=1&{query}")
+
+    assert linked.condition == "up == 0"
+
+
+@pytest.mark.parametrize("state", ["{", "[1", '{"expr": 3}', "null", "[" * 100_000])
+def test_condition_of_a_strange_link_is_empty(state):
+    """The link is a sender's text."""
+    url = f"http://grafana/explore?left={quote_plus(state)}"
+
+    assert replace(alert(), generator_url=url).condition == ""
 
 
 def test_condition_is_read_from_the_generator_url():

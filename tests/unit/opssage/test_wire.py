@@ -118,6 +118,12 @@ def test_canonical_form_ignores_order_and_noise():
     assert one == b'{"a":[{"x":null,"y":[1,2]}],"b":0.3}'
 
 
+@pytest.mark.parametrize(("written", "read"), [(-0.0, 0.0), (3e16, 30_000_000_000_000_000)])
+def test_canonical_form_is_the_same_before_and_after_postgresql(written, read):
+    """A column of JSONB gives some numbers back in another form."""
+    assert canonical({"a": written}) == canonical({"a": read})
+
+
 @dataclass(frozen=True, kw_only=True)
 class Many:
     kinds: dict[str, tuple[EvidenceKind, ...]] = field(default_factory=dict)

@@ -171,3 +171,15 @@ def test_labels_are_listed(client):
 def test_it_is_ready(client):
     """At once."""
     assert client.get("/ready").text == "ready\n"
+
+
+def test_lines_are_counted(client):
+    """The start of the range is left out; without a line there is no sample."""
+    query = 'sum(count_over_time({namespace="shop"}[20s]))'
+    path = "/loki/api/v1/query"
+
+    (sample,) = client.get(path, query_string={"query": query}).json["data"]["result"]
+    none = client.get(path, query_string={"query": query, "time": at(-300)}).json["data"]
+
+    assert sample["value"] == [NOW, "2"]
+    assert (none["resultType"], none["result"]) == ("vector", [])

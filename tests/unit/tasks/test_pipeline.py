@@ -1,23 +1,29 @@
 """The three shells: what they commit, what they record, and what they leave alone."""
 
+import gzip
 from dataclasses import replace
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
+import orjson
 import pytest
 from factories import alert, group
 from sqlalchemy import update
 
+from opssage.changes import ChangeKind, ReportedChange
 from opssage.errors import OpsSageError, StoreUnavailableError
 from opssage.evidence import Evidence, EvidenceKind, SourceReport, SourceStatus
 from opssage.incident import Stage, Status
 from opssage.settings import Settings, load
-from store import Store, tables
+from store import NOT_KEPT, Store, tables
 from store.columns import database_now
 from tasks import pipeline
 from tasks.collect import Answer
 from tasks.collect.outages import Guarded
+from tasks.collect.recording import MAX_PLAIN_BYTES, RecordingSchema
+from tasks.collect.tape import Exchange, Request, noting
 from tasks.pipeline import Parts
 
 
@@ -55,6 +61,19 @@ class FakeSource:
             ),
             reports=(SourceReport(source=self.name, status=SourceStatus.OK),),
         )
+
+
+class ListeningSource(FakeSource):
+    """Remembers what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scopes: list[Any] = []
+
+    def ask(self, scope: Any, deadline: float) -> Answer:
+        """Keep the scope."""
+        self.scopes.append(scope)
+        return super().ask(scope, deadline)
 
 
 @pytest.fixture
@@ -102,6 +121,41 @@ def test_three_shells_make_a_diagnosis(store, settings, incident_id):
     assert incident.primary_context["sources"][0]["source"]
     assert incident.root_cause == incident.diagnostic_report["root_cause"]
     assert task.request.chain == ["next"]
+
+
+class Loud(FakeSource):
+    """A source that is told so many bytes."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def ask(self, scope: Any, deadline: float) -> Answer:
+        """Note an exchange."""
+        request = Request(source=self.name, method="GET", path="/all", params={})
+        with noting(request) as note:
+            note(Exchange(request=request, status=200, body={"a": 1}, size=self.size))
+        return super().ask(scope, deadline)
+
+
+def test_collect_keeps_what_it_began_with_and_was_told(store, settings, incident_id):
+    """Enough to ask it all again."""
+    run(Stage.COLLECT, shell(store, settings, Loud(7)), incident_id)
+
+    kept = store.get_recording(incident_id, 1)
+    heard = RecordingSchema().load(orjson.loads(gzip.decompress(kept)))
+    assert heard.alerts == store.list_alerts(incident_id)
+    assert heard.alert_seq == store.get_incident(incident_id).primary_context["alert_seq"]
+    assert [(each.request.path, each.body) for each in heard.exchanges] == [("/all", {"a": 1})]
+
+
+def test_an_incident_is_diagnosed_though_its_recording_is_too_large(store, settings, incident_id):
+    """What could not be kept says so."""
+    task = shell(store, settings, Loud(MAX_PLAIN_BYTES + 1))
+
+    assert run(Stage.COLLECT, task, incident_id) == "committed"
+
+    assert store.get_recording(incident_id, 1) == NOT_KEPT
 
 
 def test_a_second_message_is_dropped_with_its_chain(store, settings, incident_id):
@@ -272,3 +326,17 @@ def test_a_long_outage_is_not_waited_for_by_any_number_of_workers(store, setting
         make_due(store, incident_id)
 
     assert outcomes[:7] == ["retried"] * 6 + ["committed"]
+
+
+def test_collect_is_told_of_changes_before_the_alerts_and_since(store, settings):
+    """Oldest first, as far back as `collect.changes_seconds` says, none from the time to come."""
+    start = alert().starts_at
+    (touched,) = store.create_incident(group(alert(service="cart"))).incidents
+    for hours in (1, 25, 3, -24 * 365 * 100):
+        at = start - timedelta(hours=hours)
+        store.add_change(ReportedChange(kind=ChangeKind.DEPLOY, summary=f"{hours} h", at=at))
+    source = ListeningSource()
+
+    run(Stage.COLLECT, shell(store, settings, source), touched.incident_id)
+
+    assert [each.summary for each in source.scopes[0].changes] == ["3 h", "1 h"]

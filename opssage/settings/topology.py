@@ -1,0 +1,111 @@
+"""The topology file: who calls whom, as people write it down.
+
+    services:
+      shop/web:
+        calls: [shop/cart, shop/orders]
+      shop/orders:
+        calls: [billing/payment, mail]
+
+A service is `namespace/name`, or `name` alone where that is enough to tell which is meant.
+"""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, validate
+
+from opssage.errors import SettingsError
+from opssage.graph import Edge, ServiceGraph
+from opssage.settings.document import read
+
+SOURCE = "topology_file"
+_KEY = "sources.topology_file"
+_NO_SERVICE = "is not namespace/name, or name alone (a number needs quotes); for example shop/cart"
+_NO_LIST = "is not a list of services; for example [shop/cart, shop/orders]"
+_NO_SERVICES = "is not a section; write services indented below it, each with what it calls"
+_NO_CALLS = "is not a section; write `calls:` with a list of services below it"
+
+
+def _service() -> fields.String:
+    return fields.String(
+        validate=validate.Regexp(r"[^\s/]+(?:/[^\s/]+)?\Z", error=_NO_SERVICE),
+        error_messages={"invalid": _NO_SERVICE, "null": _NO_SERVICE},
+    )
+
+
+class _Service(Schema):
+    error_messages = {"type": _NO_CALLS}  # noqa: RUF012 - marshmallow's own way to say it
+
+    calls = fields.List(_service(), allow_none=True, error_messages={"invalid": _NO_LIST})
+
+
+class _File(Schema):
+    services = fields.Dict(
+        keys=_service(),
+        values=fields.Nested(_Service, allow_none=True),
+        required=True,
+        error_messages={"invalid": _NO_SERVICES, "null": _NO_SERVICES, "required": _NO_SERVICES},
+    )
+
+
+def read_topology(path: Path) -> ServiceGraph:
+    """Return the calls in a topology file. Raises SettingsError with all faults at once."""
+    if not path.is_file():
+        raise SettingsError([f"{_KEY}: {path} is not a file; correct the path, or write null"])
+    try:
+        document, faults = read(path)
+    except SettingsError as error:
+        raise SettingsError([f"{_KEY}: {fault}" for fault in error.faults]) from error
+    try:
+        loaded = _File().load(document)
+    except ValidationError as error:
+        faults += _told(error.messages_dict)
+    if faults:
+        raise SettingsError([f"{_KEY}: {path.name}: {fault}" for fault in faults])
+    return ServiceGraph.of(
+        Edge(caller=caller, called=called, source=SOURCE)
+        for caller, service in loaded["services"].items()
+        for called in (service or {}).get("calls") or ()
+    )
+
+
+def topology_faults(path: Path) -> list[str]:
+    """Return what is wrong with a topology file, each with the setting that names it."""
+    try:
+        read_topology(path)
+    except SettingsError as error:
+        return error.faults
+    return []
+
+
+def _told(wrong: Mapping[str, Any]) -> Iterator[str]:
+    """Put into words what the schema refused."""
+    for key, found in wrong.items():
+        if key != "services":
+            yield f"{key}: {_unknown(key, 'services')}"
+        elif isinstance(found, Mapping):
+            for name, refused in found.items():
+                at = f"services.{name}"
+                yield from (f"{at}: {said}" for said in refused.get("key", ()))
+                yield from _told_of_service(at, refused.get("value", {}))
+        else:
+            yield f"services: {found[0]}"
+
+
+def _told_of_service(at: str, wrong: Mapping[str, Any]) -> Iterator[str]:
+    for key, found in wrong.items():
+        if key == "_schema":
+            yield f"{at}: {found[0]}"
+        elif key != "calls":
+            yield f"{at}.{key}: {_unknown(key, 'calls')}"
+        elif isinstance(found, Mapping):
+            yield from (f"{at}.calls[{position}]: {said[0]}" for position, said in found.items())
+        else:
+            yield f"{at}.calls: {found[0]}"
+
+
+def _unknown(key: str, known: str) -> str:
+    near = difflib.get_close_matches(str(key), [known])
+    return f"unknown key; did you mean {known}?" if near else f"unknown key; known here: {known}"
