@@ -1,5 +1,6 @@
 """Serves the answers in a recording, each source below an address of its own."""
 
+import signal
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -25,7 +26,9 @@ _VARIABLES: Mapping[str, str] = {
 
 
 def serve(recording: Recording, port: int) -> None:
-    """Serve until Ctrl-C, and print the environment that leads here."""
+    """Serve until Ctrl-C or a SIGTERM, and print the environment that leads here."""
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="opssage-replay-") as folder:
         served = start(recording, port)
         try:

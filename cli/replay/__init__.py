@@ -1,4 +1,4 @@
-"""Recorded outages, served as their Prometheus and their Loki would answer."""
+"""Recorded outages, served as Prometheus, Loki, Alertmanager and Kubernetes would answer."""
 
 from cli.replay.recording import Capture, Recording, UnknownOutageError, load, names
 from cli.replay.server import Served, create_app, serve

@@ -15,7 +15,7 @@ from cli.replay.server import serve
 @click.option("--port", default=0, help="0 takes a free port.")
 @click.option("--webhook", is_flag=True, help="Print the alert's webhook body and exit.")
 def main(outage: str, host: str, port: int, *, webhook: bool) -> None:
-    """Answer as the Prometheus and the Loki of OUTAGE would, as if its alert came now."""
+    """Answer as the sources of OUTAGE would, as if its alert came now."""
     now = datetime.now(UTC)
     try:
         recording = load(outage)

@@ -1,7 +1,8 @@
 """Recorded outages: what happened to a cluster, told in seconds before the alert arrives.
 
 An outage's file describes nodes, workloads, traffic, log lines and alerts; `Recording.at` turns
-it into the samples and lines that Prometheus and Loki would hold at a given moment.
+it into the samples and lines that Prometheus and Loki would hold at a given moment. What Kubernetes
+has of it is made in `kubernetes`.
 """
 
 from collections.abc import Iterator, Mapping

@@ -8,7 +8,7 @@ from opssage.incident import Alert
 from opssage.places import subject_of
 from tasks.collect.metrics import LabelledPoints, Observed, evidence_of
 from tasks.collect.plan import ALERT_SIGNAL
-from tasks.collect.prometheus_api import SOURCE
+from tasks.collect.prometheus_api import SOURCE, Query
 from tasks.collect.promql import Signal, signals, widest_range_seconds
 from tasks.collect.series import Times, Tolerance, read
 from tasks.collect.source import Scope
@@ -39,10 +39,12 @@ def watched(alerts: Sequence[Alert]) -> tuple[tuple[Watched, ...], tuple[SourceR
         for signal in found:
             by_signal.setdefault(signal, []).append(alert)
     for signal in list(by_signal)[MAX_SIGNALS:]:
-        del by_signal[signal]
-        skipped[signal.query] = _skipped(
+        newest = max(alert.starts_at for alert in by_signal.pop(signal))
+        told = _skipped(
             signal.query, f"only the first {MAX_SIGNALS} signals of the alerts are asked for"
         )
+        command = Query(promql=signal.query, at=newest.timestamp()).by_hand
+        skipped[signal.query] = replace(told, by_hand=command)
     return (
         tuple(Watched(signal=signal, alerts=tuple(owners)) for signal, owners in by_signal.items()),
         tuple(skipped.values()),

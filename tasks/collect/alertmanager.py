@@ -40,8 +40,9 @@ _PARAMS: Mapping[str, Mapping[str, str]] = {
     _SILENCES: {},
 }
 _AMTOOL = 'amtool --alertmanager.url="$ALERTMANAGER_URL"'
+ALERTS_BY_HAND = f"{_AMTOOL} alert query --active --silenced --inhibited"
 _BY_HAND: Mapping[str, str] = {
-    _ALERTS: f"{_AMTOOL} alert query --active --silenced --inhibited",
+    _ALERTS: ALERTS_BY_HAND,
     _SILENCES: f"{_AMTOOL} silence query",
 }
 _CRITICAL = severity_rank("critical")

@@ -47,6 +47,29 @@ def run_all(
         closed.set()
 
 
+def give_up_after(seconds: float, call: Callable[[], T]) -> T | None:
+    """Return what `call` returned, or None when it takes longer. Its error is raised here.
+
+    For what has no limit of its own, such as the look-up of a name: its thread is left behind.
+    """
+    finished: SimpleQueue[tuple[T | None, Exception | None]] = SimpleQueue()
+
+    def work() -> None:
+        try:
+            finished.put((call(), None))
+        except Exception as error:  # noqa: BLE001 - raised again in the asking thread
+            finished.put((None, error))
+
+    Thread(target=work, daemon=True).start()
+    try:
+        value, error = finished.get(timeout=seconds)
+    except Empty:
+        return None
+    if error is not None:
+        raise error
+    return value
+
+
 def _gather(
     finished: "SimpleQueue[tuple[int, T | None, Exception | None]]", expected: int, deadline: float
 ) -> tuple[T | None, ...]:

@@ -55,7 +55,7 @@ def discovered(
 
 def with_left_out(report: SourceReport, site: Site, left_out: Sequence[Row]) -> SourceReport:
     """Return the ledger line of the discovery with what was not asked for want of metrics."""
-    if not left_out:
+    if not left_out or report.error:
         return report
     missing = site.missing_families
     note = f"{len(left_out)} queries of the plan were left out: their metrics do not exist here"

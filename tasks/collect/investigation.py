@@ -22,6 +22,9 @@ from tasks.collect.topics import topics_of
 MAX_QUERIES = 40
 """For one incident, whatever its alerts: Prometheus has most to do when things are on fire."""
 
+MAX_LEFT_OUT = 40
+"""Lines of the ledger about what was not asked; an alert storm could fill it otherwise."""
+
 
 def grid_since(start: datetime, scope: Scope, max_points: int) -> Grid:
     """Return the grid from `start` to the window's end."""
@@ -61,7 +64,7 @@ class Investigation:
             watched=own,
             questions=wanted[:fitting],
             changes=changes,
-            left_out=(*unreadable, *dropped),
+            left_out=_bounded([*unreadable, *dropped]),
             not_offered=left_out(ROWS, places, site, topics),
         )
 
@@ -143,6 +146,14 @@ def _change_queries(scope: Scope, places: Places, site: Site) -> tuple[Query, ..
     where = [Matcher(label=site.spelled("namespace", metrics), values=places.namespaces)]
     at = scope.window.end.timestamp()
     return tuple(Query(promql=build(text, where), at=at) for text in (CREATED, OWNER))
+
+
+def _bounded(reports: list[SourceReport]) -> tuple[SourceReport, ...]:
+    """Return the first of these ledger lines, and one that says how many more there would be."""
+    told, more = reports[:MAX_LEFT_OUT], len(reports) - MAX_LEFT_OUT
+    if more > 0:
+        told.append(skipped(f"{more} further queries were left out like the ones before"))
+    return tuple(told)
 
 
 def _dropped(question: Question, grid: Grid) -> SourceReport:

@@ -20,6 +20,7 @@ from tasks.collect.logql import (
     count_of,
     labels_by_hand,
     queries_for,
+    targets_by_hand,
 )
 from tasks.collect.loki_labels import LabelFinder
 from tasks.collect.source import Answer, Scope
@@ -66,7 +67,10 @@ class LokiSource:
         try:
             labels = finder.find(scope.targets)
         except SourceError:
-            return Answer(reports=tuple(finder.reports))
+            lines = targets_by_hand(scope.targets, whole, self._max_lines)
+            unknown = "not asked for lines: nobody knows their labels"
+            spared = _report("", SourceStatus.SKIPPED, monotonic(), error=unknown, by_hand=lines)
+            return Answer(reports=(*finder.reports, spared))
         queries = queries_for(scope.targets, labels)
         if not queries:
             reason = "the alerts name nothing that Loki has a label for"

@@ -28,6 +28,7 @@ from opssage.settings import CollectSettings
 from tasks.collect.alert_signals import lookback_seconds
 from tasks.collect.analysis import first_sight
 from tasks.collect.concurrency import run_all
+from tasks.collect.first_look import first_look
 from tasks.collect.source import Answer, KnowsRules, RuleFacts, Scope, Source
 from tasks.collect.tape import time_for
 from tasks.collect.targets import targets_of
@@ -70,7 +71,7 @@ def collect(
     answers = _ask_all(sources, scope, began, seconds, late)
     evidence = _numbered(item for answer in answers for item in answer.evidence)
     told = (facts.reports, *(answer.reports for answer in answers))
-    reports = tuple(_clean_report(report) for reports in told for report in reports)
+    reports = tuple(_clean_report(report, scope) for reports in told for report in reports)
     _count(reports)
     return PrimaryContext(
         alert_metadata=AlertMetadata(
@@ -211,12 +212,12 @@ def _count(reports: Iterable[SourceReport]) -> None:
             metrics.SOURCE_REQUEST_SECONDS.labels(report.source).observe(report.duration_seconds)
 
 
-def _clean_report(report: SourceReport) -> SourceReport:
+def _clean_report(report: SourceReport, scope: Scope) -> SourceReport:
     return replace(
         report,
         query=redact_text(report.query),
         error=redact_text(report.error),
-        by_hand=redact_text(report.by_hand),
+        by_hand=redact_text(report.by_hand or first_look(report, scope)),
     )
 
 

@@ -7,6 +7,7 @@ a recording answers exactly as the upstream did.
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from threading import Lock
 from time import monotonic
 from typing import Any
@@ -18,6 +19,7 @@ from opssage.errors import SourceError
 from opssage.plain_text import plain
 from opssage.redaction import redact, redact_text
 from tasks.collect import tape
+from tasks.collect.concurrency import give_up_after
 from tasks.collect.tape import Exchange, Params, Request
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
@@ -25,8 +27,12 @@ SIZE_EXTENSION = "recorded_size"
 """Where an answer from a recording says how many bytes it had when it came."""
 
 _EXCERPT = 300
+_GRACE_SECONDS = 0.5
+"""A request's own limits are of each step, not of all: of the connection, of each piece that comes.
+They tell more, so they get this much longer than the whole."""
 
 _BY_STATUS: Mapping[int, str] = {
+    **dict.fromkeys((301, 302, 303, 307, 308), "a redirect, which is not followed: check the URL"),
     400: "the query was refused",
     401: "not allowed: check the credentials",
     403: "not allowed: check the credentials and the tenant",
@@ -165,23 +171,32 @@ class Upstream:
         if seconds <= 0:
             raise SourceError("not asked: the deadline had passed")
         slow = f"too slow: no answer within {seconds:.1f} s"
+        send = partial(self._send, request, sent, seconds, slow)
         try:
-            with self._client.stream(
-                request.method, self._url + request.path, timeout=seconds, **sent
-            ) as response:
-                content = _read(response, until=monotonic() + seconds, slow=slow)
+            answer = give_up_after(seconds + _GRACE_SECONDS, send)
         except (httpx2.ConnectTimeout, httpx2.ConnectError) as error:
             raise UnreachableError(f"no connection: {error}") from error
         except httpx2.TimeoutException as error:
             raise SourceError(slow) from error
         except (httpx2.RequestError, httpx2.InvalidURL) as error:
             raise SourceError(f"broken connection: {error}") from error
+        if answer is None:
+            raise SourceError(slow)
+        response, content = answer
         return Exchange(
             request=request,
             status=response.status_code,
             body=self._body(content, is_text=is_text and response.is_success),
             size=response.extensions.get(SIZE_EXTENSION, len(content)),
         )
+
+    def _send(
+        self, request: Request, sent: dict[str, Any], seconds: float, slow: str
+    ) -> tuple[httpx2.Response, bytes]:
+        with self._client.stream(
+            request.method, self._url + request.path, timeout=seconds, **sent
+        ) as response:
+            return response, _read(response, until=monotonic() + seconds, slow=slow)
 
     def _body(self, content: bytes, *, is_text: bool) -> Any:
         text = content.decode(errors="replace")
@@ -227,4 +242,5 @@ def _refusal(status: int, body: Any) -> RefusedError:
     if told.get("errorType") == "timeout":
         reason = "too slow"
     excerpt = " ".join(detail.split())[:_EXCERPT]
-    return RefusedError(f"{reason} (HTTP {status}): {excerpt}", status=status, body=body)
+    told_why = f": {excerpt}" if excerpt else ""
+    return RefusedError(f"{reason} (HTTP {status}){told_why}", status=status, body=body)

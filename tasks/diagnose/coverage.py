@@ -24,6 +24,7 @@ _WORTH = {"alertmanager": 0.2, "changes": 0.2}
 """Sources that tell what is around a fault and seldom what it is: the same for their gaps."""
 _MAY_BE_EMPTY = frozenset({"alertmanager", "changes"})
 """Where nothing is found because nothing else fires and nothing was changed, that is an answer."""
+_MOST_BY_HAND = 3  # questions, of each source
 _ANSWERED = frozenset({SourceStatus.OK, SourceStatus.EMPTY})
 
 
@@ -33,7 +34,7 @@ class Gap:
 
     factor: float
     statement: str
-    next_check: str
+    next_checks: tuple[str, ...]
     failed: bool = False  #: it was asked and did not answer
 
 
@@ -76,7 +77,7 @@ def _gaps_of(name: str, reports: Sequence[SourceReport]) -> Iterator[Gap]:
         yield Gap(
             factor=_ALL_EMPTY,
             statement=f"{name} holds nothing on the places asked about",
-            next_check=f"See whether {name} holds the data of this cluster, under which labels",
+            next_checks=(f"See whether {name} holds the data of this cluster, under which labels",),
         )
 
 
@@ -85,7 +86,7 @@ def _not_asked(name: str, reports: Sequence[SourceReport]) -> Gap:
     return Gap(
         factor=_NOT_ASKED,
         statement=f"{name} was not asked ({plain(why)})",
-        next_check=f"Configure {name}, or look there by hand",
+        next_checks=_by_hand(name, reports) or (f"Configure {name}, or look there by hand",),
     )
 
 
@@ -97,8 +98,18 @@ def _partly(name: str, reports: Sequence[SourceReport], failed: Sequence[SourceR
         factor=_SILENT + (1 - _SILENT) * answered / len(reports),
         statement=f"{name} answered {answered} of {len(reports)} questions"
         f" ({plain(first.error or 'no answer')})",
-        next_check=f"Ask {name} by hand: {first.query}"
-        if first.query
-        else f"See why {name} does not answer",
+        next_checks=_by_hand(name, silent) or (f"See why {name} does not answer",),
         failed=bool(failed),
     )
+
+
+def _by_hand(name: str, silent: Sequence[SourceReport]) -> tuple[str, ...]:
+    """Return how to ask what was not answered: one question for each reason, faults first."""
+    wanted = [each for each in silent if each.status is not SourceStatus.NOT_CONFIGURED]
+    commands: dict[tuple[bool, str], str] = {}
+    for each in wanted:
+        reason = (each.status is SourceStatus.SKIPPED, each.error)
+        if command := each.by_hand or each.query:
+            commands.setdefault(reason, command)
+    told = dict.fromkeys(commands[reason] for reason in sorted(commands, key=lambda it: it[0]))
+    return tuple(f"Ask {name} by hand: {command}" for command in told)[:_MOST_BY_HAND]

@@ -37,7 +37,7 @@ from tasks.diagnose.wording import (
 )
 
 ENGINE = "rules"
-ENGINE_VERSION = "1"
+ENGINE_VERSION = "2"
 """Bump it with every change that can alter a report on the same evidence: signals, causes,
 weights, wording. Then two reports that differ can be told apart by their engines."""
 
@@ -285,7 +285,7 @@ def _next_checks(material: Material) -> Iterator[str]:
         if index == 0 or each.probability >= _NEIGHBOUR:
             yield from _checks(each)
     for gap in material.gaps:
-        yield gap.next_check
+        yield from gap.next_checks
     if material.decision.verdict is Verdict.INSUFFICIENT_EVIDENCE:
         yield from suggestions(material.enhanced)
     yield from known_checks(material.enhanced)

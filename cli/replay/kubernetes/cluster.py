@@ -6,8 +6,10 @@ from typing import Any
 
 from cli.replay.kubernetes.events import as_grouped, events
 from cli.replay.kubernetes.moment import Document, Moment, metadata
+from cli.replay.kubernetes.nodes import nodes
 from cli.replay.kubernetes.pods import pods as pod_documents
-from cli.replay.kubernetes.workloads import claims, config_maps, nodes, services, workloads
+from cli.replay.kubernetes.services import claims, config_maps, services
+from cli.replay.kubernetes.workloads import workloads
 from cli.replay.pods import pods_of
 
 

@@ -88,7 +88,6 @@ def _of_owner(pod: Pod, reason: str, message: str, at: float) -> Event:
 
 
 def _of_pod(pod: Pod) -> Iterator[Event]:
-    born, began, image = pod.created, runs(pod), pod.fields["image"]
     scheduled = Event(
         kind="Pod",
         namespace=pod.namespace,
@@ -96,39 +95,39 @@ def _of_pod(pod: Pod) -> Iterator[Event]:
         reason="Scheduled",
         message=f"Successfully assigned {pod.namespace}/{pod.name} to {pod.node}",
         by="default-scheduler",
-        first=born,
-        last=born,
+        first=pod.created,
+        last=pod.created,
         by_series=True,
     )
     yield scheduled
     kubelet = replace(
         scheduled, by="kubelet", host=pod.node, container=pod.container, by_series=False
     )
+    yield from _of_container(pod, kubelet)
+
+
+def _of_container(pod: Pod, told: Event) -> Iterator[Event]:
+    """Yield what the kubelet tells of a pod's container; `told` is what its events share."""
+    began = runs(pod)
+    started = replace(told, first=pod.created + 1, last=began[-1], count=len(began))
     for reason, message in (
-        ("Pulled", f'Container image "{image}" already present on machine'),
+        ("Pulled", f'Container image "{pod.fields["image"]}" already present on machine'),
         ("Created", f"Created container {pod.container}"),
         ("Started", f"Started container {pod.container}"),
     ):
-        yield replace(
-            kubelet,
-            reason=reason,
-            message=message,
-            first=born + 1,
-            last=began[-1],
-            count=len(began),
-        )
+        yield replace(started, reason=reason, message=message)
     if pod.until is not None:
         at, message = pod.until - 30, f"Stopping container {pod.container}"
-        yield replace(kubelet, reason="Killing", message=message, first=at, last=at)
+        yield replace(told, reason="Killing", message=message, first=at, last=at)
     if waiting(pod) and len(began) > 1:
         yield replace(
-            kubelet,
+            told,
             reason="BackOff",
             message=f"Back-off restarting failed container {pod.container} in pod "
             f"{pod.name}_{pod.namespace}({pod.fields['uid']})",
-            first=born + 2,
+            first=pod.created + 2,
             last=-4,
-            count=max(int(-born / _BACKOFF_EVERY), 1),
+            count=max(int(-pod.created / _BACKOFF_EVERY), 1),
             is_warning=True,
         )
 
@@ -190,7 +189,7 @@ def _of_the_file(document: Mapping[str, Any], pods: Sequence[Pod]) -> Iterator[E
 
 
 def _document(event: Event, number: int, moment: Moment) -> Document:
-    """Return an event as core/v1 has it; of the newer sort all times but one are null."""
+    """Return an event as core/v1 has it."""
     namespace = event.namespace or "default"
     name = f"{event.name}.{uid('Event', event.name, str(number)).replace('-', '')[:16]}"
     involved: Document = {
@@ -200,16 +199,29 @@ def _document(event: Event, number: int, moment: Moment) -> Document:
         "uid": uid(event.kind, event.namespace, event.name),
         **({"fieldPath": f"spec.containers{{{event.container}}}"} if event.container else {}),
     }
-    by_series: Document = {
-        "eventTime": moment.micro_time(event.first),
-        "firstTimestamp": None,
-        "lastTimestamp": None,
-        "source": {},
-        "action": "Binding",
-        "reportingComponent": event.by,
-        "reportingInstance": f"{event.by}-0",
+    return {
+        "metadata": metadata("Event", namespace, name, moment.time(event.first)),
+        "involvedObject": involved,
+        "reason": event.reason,
+        "message": event.message,
+        "type": "Warning" if event.is_warning else "Normal",
+        **_times(event, moment),
     }
-    counted: Document = {
+
+
+def _times(event: Event, moment: Moment) -> Document:
+    """Return when and by whom it was told; of the newer sort all times but one are null."""
+    if event.by_series:
+        return {
+            "eventTime": moment.micro_time(event.first),
+            "firstTimestamp": None,
+            "lastTimestamp": None,
+            "source": {},
+            "action": "Binding",
+            "reportingComponent": event.by,
+            "reportingInstance": f"{event.by}-0",
+        }
+    return {
         "eventTime": None,
         "firstTimestamp": moment.time(event.first),
         "lastTimestamp": moment.time(event.last),
@@ -217,14 +229,6 @@ def _document(event: Event, number: int, moment: Moment) -> Document:
         "source": {"component": event.by, **({"host": event.host} if event.host else {})},
         "reportingComponent": "",
         "reportingInstance": "",
-    }
-    return {
-        "metadata": metadata("Event", namespace, name, moment.time(event.first)),
-        "involvedObject": involved,
-        "reason": event.reason,
-        "message": event.message,
-        "type": "Warning" if event.is_warning else "Normal",
-        **(by_series if event.by_series else counted),
     }
 
 

@@ -101,7 +101,7 @@ class ContainerLogs:
                 f'previous terminated container "{pod.container}" in pod "{pod.name}" not found'
             )
         start, end = (began[-1], 0.0) if is_last else (began[-2], began[-1])
-        return tuple(int((self._now + at) * _SECOND) for at in (start, end))  # type: ignore[return-value] # a pair stays one
+        return int((self._now + start) * _SECOND), int((self._now + end) * _SECOND)
 
 
 def _check_container(item: Mapping[str, Any], wanted: str) -> None:

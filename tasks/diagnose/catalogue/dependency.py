@@ -20,7 +20,7 @@ from tasks.diagnose.scene import Where
 _BREAKER = Action(
     action="Put timeouts, retries with back-off and a circuit breaker around the call"
 )
-_NO_WAY = ("policy.denies", "set.local_traffic", "state.port_mismatch")
+_NO_WAY = ("policy.denies", "set.local_traffic", "set.port_mismatch")
 """What keeps traffic from a service that is well."""
 _DOWN = (
     "state.no_endpoints",
@@ -226,6 +226,33 @@ DEPENDENCY = (
         next_checks=(
             "Tell a leak (connections idle) from slow queries (connections busy) and from load",
         ),
+    ),
+    Cause(
+        name="cluster_partition",
+        category="dependency",
+        kinds=("service", "pod"),
+        titles=("The members of {component} have lost each other: it is partitioned",),
+        prior=RARE,
+        needs=(Fact.TOLD,),
+        signs=(
+            *either(Fact.TOLD, VERY_STRONG, "log.split_brain"),
+            *either(Fact.EFFECT, POSITIVE, *HARM),
+            *either(Fact.EFFECT, POSITIVE, *HARM, where=Where.CALLERS),
+        ),
+        now=(
+            Action(
+                action="Ask every member of {name} whom it sees",
+                command="kubectl -n {namespace} get pods -o wide",
+                verify="the sides of the partition and the way between them are known",
+            ),
+            Action(
+                action="Heal the network, then restart the members of the smaller side",
+                risk="high",
+                verify="all members name the same leader",
+            ),
+        ),
+        later=(Action(action="Run an odd number of members, spread over zones"),),
+        next_checks=("Look for lost nodes and network policies between members of {name}",),
     ),
     Cause(
         name="database_lock_contention",

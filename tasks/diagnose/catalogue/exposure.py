@@ -69,10 +69,10 @@ EXPOSURE = (
             "The Service of {component} leads to a port on which no container listens",
         ),
         prior=OCCASIONAL,
-        needs=(Fact.TOLD,),
+        needs=(Fact.TOLD, Fact.ACCUSED),
         signs=(
             # Containers need not declare their ports, so the mismatch alone proves little.
-            *either(Fact.TOLD, POSITIVE, "state.port_mismatch"),
+            *either(Fact.TOLD, POSITIVE, "set.port_mismatch"),
             *either(Fact.EFFECT, SLIGHT, *HARM),
             *either(Fact.ACCUSED, STRONG, *_UNREACHED, where=Where.ACCUSED),
             *either(Fact.ACCUSED, POSITIVE, *ACCUSATIONS, where=Where.ACCUSED),

@@ -159,6 +159,30 @@ RESOURCE = (
         next_checks=("Compare memory of old and fresh pods of {name} under the same traffic",),
     ),
     Cause(
+        name="gc_pressure",
+        category="resource",
+        kinds=("service", "pod"),
+        titles=("{component} spends its time on garbage collection",),
+        prior=RARE,
+        needs=(Fact.TOLD,),
+        signs=(
+            *either(Fact.TOLD, STRONG, "log.gc_pressure"),
+            *either(Fact.EFFECT, POSITIVE, *_SLOW, *CRASHING),
+            *either(Fact.GROWTH, POSITIVE, "metric.memory_rise", "metric.memory_near_limit"),
+        ),
+        now=(
+            Action(
+                action="Take a heap profile of {name}, then restart it to win time",
+                risk="medium",
+                command=RESTART,
+                verify="pauses in its log are short again",
+            ),
+            _LIMITS,
+        ),
+        later=(Action(action="Size heap and memory limit together, and watch pause times"),),
+        next_checks=("Tell a heap that is too small from one that leaks: compare after each GC",),
+    ),
+    Cause(
         name="node_memory_exhausted",
         category="resource",
         kinds=("node",),

@@ -23,7 +23,7 @@ _STILL = timedelta(minutes=10)
 _QUOTED_LENGTH = 200
 _BRACKETS = re.compile(r"[\[\]\s]+")  # square brackets are for citations
 
-_WORKING = frozenset({"Pod", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Node"})
+_WORKING = frozenset({"Pod", "Deployment", "StatefulSet", "DaemonSet", "Node"})
 """Kinds of which an object without problems is at work."""
 _WAYS = ("ingress", "egress")
 _NEEDED = frozenset(
@@ -46,7 +46,7 @@ def _problem(
     case: Case, item: Evidence, component: str, meant: Meaning, problem: Mapping[str, Any]
 ) -> Finding:
     at = time_of(problem.get("at"))
-    before = at is not None and at < case.start
+    before = at < case.start if at else _never_ran(case, item)
     # A container's state tells when it was last so, a condition since when it has been so.
     repeats = bool(problem.get("container"))
     strength = (_LONG_AGO if repeats else _AS_BEFORE) if before else 1.0
@@ -59,6 +59,13 @@ def _problem(
         onset_at=None if before or repeats else at,
         details={**meant.details, **_container(problem)},
     )
+
+
+def _never_ran(case: Case, item: Evidence) -> bool:
+    """Tell whether a pod waits since before the time that is looked at: a wait has no time."""
+    facts = item.data.get("facts") or {}
+    created = time_of(facts.get("created_at"))
+    return created is not None and created < case.start and facts.get("restarts") == 0
 
 
 def _container(problem: Mapping[str, Any]) -> dict[str, str]:
@@ -118,11 +125,17 @@ def absences(case: Case) -> Iterator[Finding]:
 def wellbeing(case: Case) -> Iterator[Finding]:
     """Find components whose objects are all at work, which speaks against faults of theirs."""
     items = [item for item in case.of_kind(EvidenceKind.OBJECT) if case.component(item)]
-    ailing = {case.component(item) for item in items if not _is_well(item)}
+    gone = [item for item in items if item.data.get("exists") is False and _kind(item) == "Pod"]
+    ailing = {
+        case.component(item)
+        for item in items
+        if not _is_well(item) and item not in gone and _kind(item) != "ReplicaSet"
+    }
     for item in items:
-        component, there = case.component(item), _object(item)
-        if component and component not in ailing and there.get("kind") in _WORKING:
-            said = f"{_name(there)} is at work: its state shows no problem"
+        component = case.component(item)
+        is_one = _kind(item) in _WORKING and item not in gone
+        if component and component not in ailing and is_one:
+            said = f"{_name(_object(item))} is at work: its state shows no problem"
             yield finding("calm.at_work", component, 1.0, said, [item])
 
 
@@ -130,11 +143,14 @@ def policies(case: Case) -> Iterator[Finding]:
     """Find network policies that let nothing through in a direction; a context, not a fault."""
     there = [each for each in case.of_kind(EvidenceKind.OBJECT) if _kind(each) == "NetworkPolicy"]
     for item in there:
-        denied = [way for way in _WAYS if item.data.get("facts", {}).get(f"denies_{way}")]
+        facts = item.data.get("facts") or {}
+        denied = [way for way in _WAYS if facts.get(f"denies_{way}")]
         component = case.component(item)
+        whose = bool(component or facts.get("selects_all"))
         for each in [component] if component else _in_namespace(case, item):
             # Policies add up: what one denies, another one may let through.
-            strength = _AS_BEFORE if any(_lets(other, denied) for other in there) else 1.0
+            lone = not any(_lets(other, denied) for other in there)
+            strength = 1.0 if whose and lone else _AS_BEFORE
             said = f"{_name(_object(item))} denies {label_of(each)} all {' and '.join(denied)}"
             details = {"policy": str(_object(item).get("name", ""))}
             if denied:
@@ -151,7 +167,7 @@ def settings(case: Case) -> Iterator[Finding]:
     for item in case.of_kind(EvidenceKind.OBJECT):
         component, facts = case.component(item), item.data.get("facts") or {}
         for row in _SETTINGS:
-            if component and row.holds(facts):
+            if component and _kind(item) in row.kinds.split() and row.holds(facts):
                 said = f"{_name(_object(item))} {row.says}"
                 yield finding(row.signal, component, 1.0, said, [item])
 
@@ -159,6 +175,7 @@ def settings(case: Case) -> Iterator[Finding]:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Setting:
     signal: str
+    kinds: str
     says: str
     holds: Callable[[Mapping[str, Any]], bool]
 
@@ -168,16 +185,19 @@ _OVERCOMMITTED = 1.5  # times what the node has, promised as limits
 _SETTINGS = (
     _Setting(
         signal="set.to_zero",
+        kinds="Deployment StatefulSet",
         says="wants no replicas",
         holds=lambda facts: _number(facts, "replicas", "desired") == 0,
     ),
     _Setting(
         signal="set.local_traffic",
+        kinds="Service",
         says="takes traffic from pods of the same node only",
         holds=lambda facts: facts.get("traffic_policy") == "Local",
     ),
     _Setting(
         signal="set.overcommitted",
+        kinds="Node",
         says="has promised its pods far more than it has",
         holds=lambda facts: any(
             (_number(facts, "limits_share", resource) or 0) >= _OVERCOMMITTED
@@ -205,7 +225,14 @@ def _in_namespace(case: Case, item: Evidence) -> list[str]:
 
 
 def _is_well(item: Evidence) -> bool:
-    return bool(item.data.get("exists", True)) and not item.data.get("problems")
+    """Tell whether an object is there, complains of nothing, and is as ready as it should be."""
+    facts = item.data.get("facts") or {}
+    desired, ready = (_number(facts, "replicas", key) for key in ("desired", "ready"))
+    complete = desired is None or 0 < desired <= (ready or 0)
+    up, _, whole = str(facts.get("ready") or "").partition("/")
+    started = up == whole or not whole or facts.get("phase") == "Succeeded"
+    is_there = bool(item.data.get("exists", True))
+    return is_there and not item.data.get("problems") and complete and started
 
 
 def _object(item: Evidence) -> Mapping[str, Any]:

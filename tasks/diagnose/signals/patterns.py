@@ -181,6 +181,21 @@ _RESOURCES = (
         """,
     ),
     Pattern(
+        signal="log.gc_pressure",
+        says=r"""
+        (?:full gc|stop[- ]the[- ]world|gc pause|pause full)\b.{0,80}?\b(?:[1-9]\d{3,}(?:\.\d+)? ?ms
+        +|[1-9]\d*(?:\.\d+)? ?s(?:ec\w*)?\b)
+        GC \S+ is taking .{0,40}of the time|mark-sweep .{0,80}allocation failure
+        """,
+    ),
+    Pattern(
+        signal="log.split_brain",
+        says=r"""
+        partitions_detected|network[- ]partition(?:s)? (?:was |were )?detected|split[- ]brain
+        running_partitioned_network|lost quorum|no quorum\b|quorum (?:was |is )?lost
+        """,
+    ),
+    Pattern(
         signal="log.disk_full",
         says=r"""
         no space left on device|ENOSPC|disk (?:is )?full|disk quota exceeded|EDQUOT
@@ -262,6 +277,7 @@ _CALLED = (
         yields_to=("log.dns_failure",),
         says=r"""
         connection refused|ECONNREFUSED|actively refused|could not connect to server
+        connect ETIMEDOUT
         no route to host|EHOSTUNREACH|network is unreachable|ENETUNREACH
         all host(?:\(s\)|s) tried|NoHostAvailable|no brokers available
         (?:redis|kafka|broker|database|postgres\w*|mysql|mongo\w*)\b.{0,40}(?:not available

@@ -263,7 +263,7 @@ _CREATING = (
 _SERVING = (
     Reason(signal="state.selector_mismatch", words="SelectorMatchesNothing"),
     Reason(
-        signal="state.port_mismatch",
+        signal="set.port_mismatch",
         words="TargetPortNotExposed",
         names=r"leads to (?P<port>[\w-]+)",
     ),

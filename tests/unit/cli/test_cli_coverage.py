@@ -5,7 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from cli.commands.coverage import coverage
+from cli.main import main
 
 RULES = """
 groups:
@@ -24,7 +24,7 @@ groups:
 def run(tmp_path, text, *options, name="rules.yaml"):
     file = tmp_path / name
     file.write_text(text)
-    return CliRunner().invoke(coverage, ["--rules", str(file), *options])
+    return CliRunner().invoke(main, ["coverage", "--rules", str(file), *options])
 
 
 def test_coverage_lists_every_alert(tmp_path):

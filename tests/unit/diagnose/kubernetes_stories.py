@@ -303,6 +303,7 @@ STORIES = {
             thing("Service", "web", ("TargetPortNotExposed", "port 80 leads to 8081")),
             of_web(),
             log("front", "connect ECONNREFUSED web:80"),
+            errors("front", onset=30),
         ],
         ("service_port_mismatch", "configuration", SELF),
     ),
@@ -388,6 +389,29 @@ STORIES = {
     "stack overflow": (
         [of_web(CRASHING), said("java.lang.StackOverflowError at Cart.total")],
         ("code_exception", "code", SELF),
+    ),
+    "split brain of a broker": (
+        [errors("web"), log("web", "rabbitmq: partitions_detected true", after=6)],
+        ("cluster_partition", "dependency", SELF),
+    ),
+    "garbage collection": (
+        [
+            metric("latency_p99", service("web"), 0.1, 3.0),
+            log("web", "[gc] Pause Full (Allocation Failure) 7900M->7800M(8192M) 4210.1ms"),
+        ],
+        ("gc_pressure", "resource", SELF),
+    ),
+    "database that does not answer": (
+        [errors("web"), log("web", "Error: connect ETIMEDOUT orders-db:5432")],
+        ("dependency_unreachable", "dependency", "service/orders-db"),
+    ),
+    "message that no consumer can read": (
+        [of_web(CRASHING), said("SerializationException: could not deserialize record at 4711")],
+        ("schema_version_mismatch", "deploy", SELF),
+    ),
+    "driver too old for the database": (
+        [of_web(CRASHING), said("MongoError: incompatible wire version 2, needs 6")],
+        ("schema_version_mismatch", "deploy", SELF),
     ),
     "autoscaler without requests": (
         [

@@ -79,6 +79,14 @@ WELL = {
         happening("Pod", "web", "Killing", "Stopping container app"),
         happening("Deployment", "web", "ScalingReplicaSet", "Scaled up replica set web to 1"),
     ],
+    "a port that no container declares": [
+        thing("Service", "web", ("TargetPortNotExposed", "port 80 leads to 8081")),
+        of_web(),
+    ],
+    "replica sets of former revisions": [
+        thing("ReplicaSet", "web", replicas={"desired": 0, "ready": 0}),
+        of_web(),
+    ],
     "a bad line beside pods at work": [
         of_web(),
         log("web", "invalid value for key 'THEME', using default", after=3),
@@ -149,6 +157,34 @@ def test_termination_before_the_time_looked_at_counts_little():
     old.data["problems"][0].update(at=format_time(at(-86_400)), container="app")
 
     assert diagnosed(WEB, old).verdict is Verdict.INSUFFICIENT_EVIDENCE
+
+
+def test_pod_that_waits_since_long_ago_counts_less():
+    """A wait has no time of its own, but the pod has."""
+    pull = ("ImagePullBackOff", "Back-off pulling image web:9")
+    fresh, old = (
+        diagnosed(WEB, of_web(pull, restarts=0, created_at=format_time(at(seconds))))
+        for seconds in (-60, -86_400)
+    )
+
+    assert old.hypotheses[0].probability < fresh.hypotheses[0].probability
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"ready": "0/1", "phase": "Pending"},
+        {"replicas": {"desired": 2, "ready": 1}},
+        {"replicas": {"desired": 0, "ready": 0}},
+    ],
+)
+def test_object_that_is_not_ready_yet_is_not_at_work(facts):
+    """Only what is up speaks against a fault."""
+    killed = metric("terminated_reason", pod("web"), 0, 1, reason="OOMKilled")
+
+    report = diagnosed(WEB, killed, of_web(**facts))
+
+    assert "is at work" not in str(report.hypotheses[0].refutes)
 
 
 SILENT = [

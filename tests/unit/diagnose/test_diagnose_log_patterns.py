@@ -19,6 +19,30 @@ class Row:
 
 
 ROWS = {
+    "log.gc_pressure": Row(
+        says=(
+            "[gc] Pause Full (Allocation Failure) 7900M->7800M(8192M) 4210.1ms",
+            "Full GC (Ergonomics) took 7.3 s",
+            "stop-the-world pause lasted 1204 ms",
+        ),
+        harmless=(
+            "[gc] Pause Young (Normal) 120M->40M(8192M) 12.1ms",
+            "Full GC took 40 ms",
+        ),
+    ),
+    "log.split_brain": Row(
+        says=(
+            "partitions_detected true",
+            "Network partition detected: rabbit@b",
+            "etcdserver: cluster has lost quorum",
+            "split-brain: two leaders in one epoch",
+        ),
+        harmless=(
+            "cluster has quorum, 3 members",
+            "no network partition was found",
+            "partitions_detected: 0",
+        ),
+    ),
     "log.config_invalid": Row(
         says=(
             "invalid value for key 'DATABASE_URL'",
