@@ -32,8 +32,11 @@ _UNQUOTED = (
     r"(?:(?!\\[\"'])[^\s\"'&,;)}\]]"
     r"|[,;)}\]](?![\s,;)}\]]|$|[\w.-]{1,40}[=:]))+"
 )
+# JSON in JSON escapes its marks, once more with each level
+_QUOTE = r"\\{0,7}[\"']"
+_SAYS = rf"(?:{_QUOTE})?\s{{0,2}}[:=]\s{{0,2}}(?:{_QUOTE})?"
 _VALUE = (
-    rf"(?P<q>\\?[\"'])?{_UNLESS_PLACEHOLDER}"
+    rf"(?P<q>{_QUOTE})?{_UNLESS_PLACEHOLDER}"
     rf"(?P<secret>(?(q)(?:(?!(?P=q))(?:\\.|[^\r\n]))+|{_UNQUOTED}))"
 )
 _END_OF_LINE = r"(?=[ \t]{0,8}(?:[\r\n]|\Z))"
@@ -79,18 +82,18 @@ _SHAPES: tuple[_Shape, ...] = (
     # the header with its scheme
     _shape(
         "authorization",
-        pattern=r"authorization\\?[\"']?\s{0,2}[:=]\s{0,2}\\?[\"']?"
+        pattern=rf"authorization{_SAYS}"
         r"(?:basic|bearer|token|apikey|negotiate)\s{1,3}(?P<secret>[^\s\"'\\,;]+)",
     ),
     _shape(
         "authorization",
-        pattern=r"authorization\\?[\"']?\s{0,2}[:=]\s{0,2}\\?[\"']?"
+        pattern=rf"authorization{_SAYS}"
         r"(?:digest|aws4-hmac-sha256)\s{1,3}(?P<secret>[^\r\n]+)",
     ),
     # the header with bare credentials
     _shape(
         "authorization",
-        pattern=r"authorization\\?[\"']?\s{0,2}[:=]\s{0,2}\\?[\"']?"
+        pattern=rf"authorization{_SAYS}"
         r"(?P<secret>(?=[^\s\"',;]{0,256}\d)[^\s\"'\\,;]{16,})",
     ),
     # bearer and basic credentials on their own: a word of letters alone is prose
@@ -106,19 +109,20 @@ _SHAPES: tuple[_Shape, ...] = (
     ),
     _shape(
         "cookie",
-        pattern=r"cookie\\?[\"']?\s{0,2}[:=]\s{0,2}\\?[\"']?"
+        pattern=rf"cookie{_SAYS}"
         r"(?P<secret>[^\s=;\"',]{1,256}=[^\s;\"',]{0,4096}"
         r"(?:; ?[^\s=;\"',]{1,256}=[^\s;\"',]{0,4096}){0,64})",
     ),
     # name=value, "name": "value", name:value
     _shape(
         *_NAMES,
-        pattern=rf"{_NAMED}(?:\\?[\"']?\s{{0,2}}=>?\s{{0,2}}|\\?[\"']\s{{0,2}}:\s{{0,2}}|:){_VALUE}",
+        pattern=rf"{_NAMED}"
+        rf"(?:(?:{_QUOTE})?\s{{0,2}}=>?\s{{0,2}}|{_QUOTE}\s{{0,2}}:\s{{0,2}}|:){_VALUE}",
     ),
     # name: value in free text, where a plain word is prose ("invalid token: expired at …")
     _shape(
         *_NAMES,
-        pattern=rf"{_NAMED}:[ \t]{{1,4}}(?:\\?[\"'])?{_UNLESS_PLACEHOLDER}(?P<secret>"
+        pattern=rf"{_NAMED}:[ \t]{{1,4}}(?:{_QUOTE})?{_UNLESS_PLACEHOLDER}(?P<secret>"
         r"(?=\S{0,256}?(?:\d|(?-i:[a-z][A-Z])|[!@#$%^&*+=?~]))[^\s\"',;\\]{6,}"
         r"|(?!(?:expired|invalid|missing|required|incorrect|rejected|revoked|denied|empty|unknown"
         r"|malformed|mismatch|failed|unauthorized|forbidden)\b)"

@@ -88,6 +88,8 @@ def _plan(data: Path, source_port: int, *, postgres: bool) -> Plan:
         "web": {"processes": 1, "public_url": None},
         "auth": {"mode": "open", "token": None},
         "logging": {"level": "info", "format": "json"},
+        # One outage after the other is behind the same address: what one has the next may lack.
+        "collect": {"memory_seconds": 0},
         "sources": {
             "prometheus": source,
             "alertmanager": source,

@@ -166,6 +166,7 @@ class CollectSettings:
     max_series: int = whole(40)
     outage_seconds: int = whole(60, least=0)
     changes_seconds: int = whole(86_400, least=0)
+    memory_seconds: int = whole(300, least=0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

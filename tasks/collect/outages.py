@@ -20,9 +20,20 @@ class Guarded:
     Without it, each incident of a storm would wait for the time-outs of a source that is away.
     """
 
-    def __init__(self, source: Source, clock: Callable[[], float] = monotonic) -> None:
-        """Guard `source`; `clock` counts seconds."""
+    def __init__(
+        self,
+        source: Source,
+        clock: Callable[[], float] = monotonic,
+        *,
+        is_witness: bool = True,
+    ) -> None:
+        """Guard `source`; `clock` counts seconds.
+
+        A witness saw the system itself. One that knows only what it was told by others, as
+        Alertmanager does, is not worth going on with when all witnesses are away.
+        """
         self.name = source.name
+        self.is_witness = is_witness
         self._source = source
         self._clock = clock
         self._failures = 0
@@ -80,12 +91,12 @@ def _is_failure(answer: Answer) -> bool:
 
 
 def outage(sources: Sequence[Source], patience_seconds: float) -> str | None:
-    """Return the names of the guarded sources when all of them fail, and since recently.
+    """Return the names of the guarded witnesses when all of them fail, and since recently.
 
     None when one answers, when there is none, and when they have failed for longer than
     `patience_seconds`: then there is nothing to wait for.
     """
-    guarded = [source for source in sources if isinstance(source, Guarded)]
+    guarded = [source for source in sources if isinstance(source, Guarded) and source.is_witness]
     failing = [source.failing_seconds for source in guarded]
     recent = [seconds for seconds in failing if seconds is not None and seconds < patience_seconds]
     if not guarded or len(recent) < len(guarded):

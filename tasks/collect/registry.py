@@ -89,8 +89,9 @@ def _source(name: str, make: "Maker", connected: Connection | None, settings: Se
         url=connected.url,
         client=connected.client,
         timeout_seconds=min(section.timeout_seconds, settings.collect.deadline_seconds),
+        memory_seconds=settings.collect.memory_seconds,
     )
-    return Guarded(make(upstream, settings))
+    return Guarded(make(upstream, settings), is_witness=name != AlertmanagerSource.name)
 
 
 def _prometheus(upstream: Callable[..., Upstream], _: Settings) -> Source:

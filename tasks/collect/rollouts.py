@@ -1,6 +1,7 @@
 """Rollouts: a ReplicaSet that appeared is a Deployment that changed."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 
@@ -14,7 +15,32 @@ from tasks.collect.source import Scope
 CREATED = "kube_replicaset_created{$M}"
 OWNER = 'kube_replicaset_owner{owner_kind="Deployment",$M}'
 
+SAME_ROLLOUT_SECONDS = 60.0
+"""Two accounts of one rollout: kube-state-metrics rounds, and a controller takes its time."""
+
 _Owner = tuple[str, str]  # namespace, deployment
+
+
+def told_once(evidence: Sequence[Evidence]) -> list[Evidence]:
+    """Leave out the rollouts that Kubernetes tells too: it knows the images."""
+    known = [item for item in evidence if _is_rollout(item) and item.source != SOURCE]
+    return [
+        item
+        for item in evidence
+        if not (_is_rollout(item) and item.source == SOURCE)
+        or not any(_are_same(item, other) for other in known)
+    ]
+
+
+def _is_rollout(item: Evidence) -> bool:
+    return item.kind is EvidenceKind.CHANGE and item.data.get("change") == "rollout"
+
+
+def _are_same(one: Evidence, other: Evidence) -> bool:
+    apart = abs((one.observed_at - other.observed_at).total_seconds())
+    return apart <= SAME_ROLLOUT_SECONDS and all(
+        one.subject.get(key) == other.subject.get(key) for key in ("namespace", "workload")
+    )
 
 
 def rollouts(

@@ -29,6 +29,7 @@ from tasks.collect.alert_signals import lookback_seconds
 from tasks.collect.analysis import first_sight
 from tasks.collect.concurrency import run_all
 from tasks.collect.first_look import first_look
+from tasks.collect.rollouts import told_once
 from tasks.collect.source import Answer, KnowsRules, RuleFacts, Scope, Source
 from tasks.collect.tape import time_for
 from tasks.collect.targets import targets_of
@@ -69,7 +70,7 @@ def collect(
     scope = _scope(ordered, facts.active_since, settings, now, tuple(changes), declared)
     late = f"no answer before the deadline of {settings.deadline_seconds:g} s"
     answers = _ask_all(sources, scope, began, seconds, late)
-    evidence = _numbered(item for answer in answers for item in answer.evidence)
+    evidence = _numbered(told_once([item for answer in answers for item in answer.evidence]))
     told = (facts.reports, *(answer.reports for answer in answers))
     reports = tuple(_clean_report(report, scope) for reports in told for report in reports)
     _count(reports)

@@ -4,6 +4,8 @@ What comes back is cleaned and recorded here, so that nothing behind this edge s
 a recording answers exactly as the upstream did.
 """
 
+import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -84,17 +86,19 @@ class Upstream:
         timeout_seconds: float,
         client: httpx2.Client,
         clean: Callable[[Any], Any] = redact,
+        memory_seconds: float = math.inf,
     ) -> None:
         """Ask with `client`; the URL's own path is kept as prefix.
 
-        `clean` takes secrets out of a JSON answer; a source whose answers are large knows where
-        they may be.
+        No answer is kept for longer than `memory_seconds`. `clean` takes secrets out of a JSON
+        answer; a source whose answers are large knows where they may be.
         """
         self.source = source
         self.timeout_seconds = timeout_seconds
         self._url = url.rstrip("/")
         self._client = client
         self._clean = clean
+        self._memory_seconds = memory_seconds
         self._kept: dict[tuple[object, ...], tuple[float, Exchange]] = {}
         self._lock = Lock()
 
@@ -159,9 +163,10 @@ class Upstream:
                 raise
             note(exchange)
         reply = _reply(exchange, is_text=is_text)
-        if keep_seconds:
+        seconds = min(keep_seconds, self._memory_seconds)
+        if seconds:
             with self._lock:
-                self._kept[request.key] = (monotonic() + keep_seconds, exchange)
+                self._kept[request.key] = (monotonic() + seconds, exchange)
         return reply
 
     def _ask(
@@ -211,7 +216,10 @@ def _document(content: bytes, text: str) -> Any:
     try:
         document = orjson.loads(content)
     except orjson.JSONDecodeError:
-        return text
+        try:
+            document = json.loads(text)  # half a surrogate pair in one line loses only itself
+        except (ValueError, RecursionError):
+            return text
     return document if isinstance(document, dict | list) else text
 
 

@@ -111,5 +111,6 @@ def _by_hand(name: str, silent: Sequence[SourceReport]) -> tuple[str, ...]:
         reason = (each.status is SourceStatus.SKIPPED, each.error)
         if command := each.by_hand or each.query:
             commands.setdefault(reason, command)
-    told = dict.fromkeys(commands[reason] for reason in sorted(commands, key=lambda it: it[0]))
+    ordered = sorted(commands, key=lambda reason: reason[0])  # as the ledger has them otherwise
+    told = dict.fromkeys(commands[reason] for reason in ordered)
     return tuple(f"Ask {name} by hand: {command}" for command in told)[:_MOST_BY_HAND]

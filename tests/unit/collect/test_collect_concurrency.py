@@ -5,7 +5,7 @@ from time import monotonic
 
 import pytest
 
-from tasks.collect.concurrency import run_all
+from tasks.collect.concurrency import give_up_after, run_all
 
 
 def test_results_come_in_the_order_of_the_calls():
@@ -57,3 +57,18 @@ def test_error_of_a_call_is_raised_to_the_asker():
 def test_nothing_to_call_returns_at_once():
     """No source, no thread."""
     assert run_all([], workers=0, deadline=monotonic()) == ()
+
+
+def test_who_has_no_limit_is_given_up():
+    """The look-up of a name may take for ever; its thread is left behind."""
+    never = Event()
+
+    assert give_up_after(0.01, never.wait) is None
+    never.set()
+
+
+def test_an_error_in_time_is_raised_here():
+    """As if the call had been made in this thread."""
+    with pytest.raises(ZeroDivisionError):
+        give_up_after(5, lambda: 1 / 0)
+    assert give_up_after(5, lambda: 1) == 1

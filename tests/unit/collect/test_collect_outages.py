@@ -125,3 +125,11 @@ def test_a_failure_long_after_another_begins_a_new_outage(bench):
     bench.ask()
 
     assert outage([bench.guarded], 60) == "prometheus"
+
+
+def test_a_source_that_saw_nothing_itself_does_not_end_an_outage(bench):
+    """Alertmanager answers while Prometheus is away: there is still nothing to diagnose by."""
+    hearsay = Guarded(Moody(), is_witness=False)
+    bench.ask()
+
+    assert outage([bench.guarded, hearsay], 60) == "prometheus"
