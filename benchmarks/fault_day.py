@@ -10,61 +10,63 @@ import csv
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
-SCRAPE_SECONDS = 15
-LONGEST_GAP_SECONDS = 180
+from open_metrics import END, Labels, Values, counter, gauge
+from recorded import Case, Recording, number
+
 NAMESPACE = "recorded"
+ALERT_AFTER = timedelta(seconds=120)
 BOUNDS_MS = (1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000)
 """A little finer at the lower end than Istio's, whose first bound is 0.5 ms."""
 
 _EDGE_RATE = 0.01  # small beside what the called side counts: its latency is known better
+MOVES = {"cpu": ("container_cpu", "cpu_usage"), "network": ("latency", "edge")}
+"""Part of a fault's kind → parts of the names of the signals that it moves."""
+
 _QUANTILES = {"90": 0.9, "95": 0.95, "99": 0.99}
 
-Labels = Mapping[str, str]
 Row = Mapping[str, str]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Fault:
-    """An injected fault."""
-
-    at: datetime
-    pod: str
-    kind: str
-
-    @property
-    def service(self) -> str:
-        """Whose pod it was."""
-        return self.pod.rsplit("-", 2)[0]
-
-
-def faults(day: Path) -> list[Fault]:
-    """Return the faults of a day, oldest first."""
+def recording(day: Path) -> Recording:
+    """Return the faults of a day, oldest first. The service people use alerts."""
     (file,) = day.glob("*fault_list.json")
     by_hour = json.loads(file.read_text())
-    found = [
-        Fault(
-            # its `inject_timestamp` is hours off on some days; the text is right
-            at=datetime.fromisoformat(item["inject_time"]).replace(tzinfo=UTC),
-            pod=item["inject_pod"],
-            kind=item["inject_type"],
-        )
-        for items in by_hour.values()
-        for item in items
-    ]
-    return sorted(found, key=lambda fault: fault.at)
+    cases = [_case(item) for items in by_hour.values() for item in items]
+    return Recording(
+        cases=sorted(cases, key=lambda case: case.fired_at),
+        samples=partial(_samples, day),
+    )
 
 
-def open_metrics(day: Path) -> Iterator[str]:
-    """Yield the lines of the whole day as OpenMetrics."""
+def _case(item: Row) -> Case:
+    # its `inject_timestamp` is hours off on some days; the text is right
+    injected = datetime.fromisoformat(item["inject_time"]).replace(tzinfo=UTC)
+    root, kind = item["inject_pod"].rsplit("-", 2)[0], item["inject_type"]
+    is_tickets = root.startswith("ts-")
+    return Case(
+        name=f"{kind} of {root}",
+        began_at=injected,
+        fired_at=injected + ALERT_AFTER,
+        labels={
+            "alertname": "HighLatencyOrErrors",
+            "namespace": NAMESPACE,
+            "service": "ts-ui-dashboard" if is_tickets else "frontend",
+        },
+        root=root,
+        moves=next((parts for part, parts in MOVES.items() if part in kind), None),
+    )
+
+
+def _samples(day: Path) -> Iterator[str]:
     for file in sorted((day / "metric").glob("*_metric.csv")):
         yield from _pod(file)
     yield from _edges(day / "metric")
-    yield "# EOF\n"
+    yield END
 
 
 def _rows(file: Path) -> list[tuple[float, Row]]:
@@ -90,22 +92,22 @@ def _pod(file: Path) -> Iterator[str]:
     where = {"namespace": NAMESPACE, "pod": pod}
     container = {**where, "container": "server"}
     owner = {"created_by_kind": "ReplicaSet", "created_by_name": pod.rpartition("-")[0]}
-    yield from _gauge("kube_pod_info", {**where, **owner}, [(at, 1.0) for at, _ in rows])
+    yield from gauge("kube_pod_info", {**where, **owner}, [(at, 1.0) for at, _ in rows])
     for metric, labels, column, factor in (
         ("container_cpu_usage_seconds_total", container, "CpuUsage(m)", 1e-3),
         ("container_network_receive_bytes_total", where, "NetworkReceiveBytes", 1.0),
         ("container_network_transmit_bytes_total", where, "NetworkTransmitBytes", 1.0),
     ):
-        yield from _counter(metric, labels, _values(rows, column, factor))
+        yield from counter(metric, labels, _values(rows, column, factor))
     memory = _values(rows, "MemoryUsage(Mi)", 2.0**20)
-    yield from _gauge("container_memory_working_set_bytes", container, memory)
+    yield from gauge("container_memory_working_set_bytes", container, memory)
     served = {
         "reporter": "destination",
         "destination_workload": service,
         "destination_workload_namespace": NAMESPACE,
     }
     rates = _values(rows, "PodWorkload(Ops)", 1.0)
-    yield from _counter("istio_requests_total", {**served, "response_code": "200"}, rates)
+    yield from counter("istio_requests_total", {**served, "response_code": "200"}, rates)
     shares = [
         (at, [_below(bound, row) for bound in BOUNDS_MS]) for at, row in rows if _is_served(row)
     ]
@@ -113,14 +115,14 @@ def _pod(file: Path) -> Iterator[str]:
 
 
 def _is_served(row: Row) -> bool:
-    return all(_number(row[f"PodServerLatencyP{name}(s)"]) for name in _QUANTILES)
+    return all(number(row[f"PodServerLatencyP{name}(s)"]) for name in _QUANTILES)
 
 
 def _below(bound_ms: float, row: Row) -> float:
     """Return the share of requests that took at most so long, straight between the quantiles."""
     known = [(0.0, 0.0)]
     for name, share in _QUANTILES.items():
-        latency = 1000 * (_number(row[f"PodServerLatencyP{name}(s)"]) or 0.0)
+        latency = 1000 * (number(row[f"PodServerLatencyP{name}(s)"]) or 0.0)
         known.append((max(latency, known[-1][0]), share))
     known.append((known[-1][0] * 1.5 + 1e-6, 1.0))
     for (low, share), (high, more) in pairwise(known):
@@ -152,7 +154,7 @@ def _edges(folder: Path) -> Iterator[str]:
             rates = dict.fromkeys((at for at, _ in medians), _EDGE_RATE)
             requests = {**edge, "response_code": "200"}
             if reporter == "source":
-                yield from _counter("istio_requests_total", requests, list(rates.items()))
+                yield from counter("istio_requests_total", requests, list(rates.items()))
             shares = [
                 # an exponential distribution of that median
                 (at, [1 - math.exp(-math.log(2) * bound / value) for bound in BOUNDS_MS])
@@ -167,52 +169,11 @@ def _histogram(
     name = "istio_request_duration_milliseconds_bucket"
     for index, bound in enumerate(BOUNDS_MS):
         values = [(at, rates.get(at, 0.0) * below[index]) for at, below in shares]
-        yield from _counter(name, {**labels, "le": f"{bound:g}"}, values)
+        yield from counter(name, {**labels, "le": f"{bound:g}"}, values)
     whole = [(at, rates.get(at, 0.0)) for at, _ in shares]
-    yield from _counter(name, {**labels, "le": "+Inf"}, whole)
+    yield from counter(name, {**labels, "le": "+Inf"}, whole)
 
 
-def _values(
-    rows: Sequence[tuple[float, Row]], column: str, factor: float
-) -> list[tuple[float, float]]:
-    values = ((at, _number(row.get(column))) for at, row in rows)
+def _values(rows: Sequence[tuple[float, Row]], column: str, factor: float) -> Values:
+    values = ((at, number(row.get(column))) for at, row in rows)
     return [(at, factor * value) for at, value in values if value is not None]
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        value = float(text or "")
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
-
-
-def _gauge(name: str, labels: Labels, values: Sequence[tuple[float, float]]) -> Iterator[str]:
-    for (at, value), until in zip(values, _ends(values), strict=True):
-        yield from _line(name, labels, at, until, value)
-
-
-def _counter(name: str, labels: Labels, rates: Sequence[tuple[float, float]]) -> Iterator[str]:
-    """Yield the integral of rates; each holds for the minute before it was read."""
-    total = 0.0
-    for (begin, _), (at, rate) in pairwise(rates):
-        if at - begin <= LONGEST_GAP_SECONDS:
-            yield from _line(name, labels, begin, at, total, slope=rate)
-            total += rate * (at - begin)
-
-
-def _ends(values: Sequence[tuple[float, float]]) -> Iterator[float]:
-    for (at, _), (after, _) in pairwise(values):
-        yield after if after - at <= LONGEST_GAP_SECONDS else at + 60
-    if values:
-        yield values[-1][0] + 60
-
-
-def _line(
-    name: str, labels: Labels, begin: float, end: float, value: float, slope: float = 0.0
-) -> Iterator[str]:
-    """Yield the samples of a straight line from `begin` up to `end`."""
-    pairs = ",".join(f"{key}={json.dumps(text)}" for key, text in labels.items())
-    first = math.ceil(begin / SCRAPE_SECONDS) * SCRAPE_SECONDS
-    for moment in range(first, math.ceil(end), SCRAPE_SECONDS):
-        yield f"{name}{{{pairs}}} {value + slope * (moment - begin)!r} {moment}\n"

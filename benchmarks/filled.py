@@ -37,7 +37,8 @@ SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7'
                'runbook_url', 'https://runbooks.example.com/' || alert_name)),
        CASE status WHEN 'completed' THEN
            jsonb_build_object('verdict', verdict, 'root_cause', alert_name || ' of ' || service,
-               'category', 'saturation', 'reasoning_steps', jsonb_build_array(
+               'category', category, 'root_cause_component', 'service/' || service,
+               'reasoning_steps', jsonb_build_array(
                    md5(i || 'a'), md5(i || 'b'), md5(i || 'c'), md5(i || 'd'), md5(i || 'e')),
                'recommended_remediation', jsonb_build_object('short_term_actions',
                    jsonb_build_array(jsonb_build_object('action', 'roll ' || service || ' back'))))
@@ -58,6 +59,8 @@ FROM (
         'service-' || floor(300 * d * d) AS service,
         'Alert' || floor(200 * e * e) AS alert_name,
         CASE WHEN b < 0.6 THEN 'fault' ELSE 'insufficient_evidence' END AS verdict,
+        CASE WHEN c < 0.4 THEN 'resource' WHEN c < 0.7 THEN 'configuration'
+             WHEN c < 0.9 THEN 'dependency' ELSE 'credentials' END AS category,
         i < %(rows)s * (1 - 1 / {DAYS}.0) AND f < 0.999 AS is_over
     FROM (
         SELECT i, random() AS a, random() AS b, random() AS c, random() AS d, random() AS e,
@@ -80,6 +83,18 @@ SELECT incident_id,
     CASE WHEN root_cause IS NULL THEN '' ELSE ' ' || lower(alert_name) || ' of service saturation'
     END
 FROM incidents
+"""
+_FILL_PRECEDENTS = """
+INSERT INTO precedents (
+    incident_id, created_at, alert_name, service, namespace, category, component_kind, judged,
+    facts)
+SELECT incident_id, created_at, alert_name, service, namespace,
+    diagnostic_report ->> 'category', 'service', random() < 0.01,
+    jsonb_build_object('root_cause', root_cause, 'comment', '',
+        'actions', jsonb_build_array('roll ' || service || ' back'),
+        'signals', jsonb_build_array('log.timeout', 'metric.error_ratio_rise',
+            'metric.latency_rise', 'state.crash_loop', 'state.not_ready'))
+FROM incidents WHERE diagnostic_report ->> 'verdict' = 'fault'
 """
 _FILL_ALERTS = f"""
 INSERT INTO alerts (
@@ -106,7 +121,7 @@ FROM generate_series(1, {LARGE}) AS i
 """
 _INDEXES = """
 SELECT indexname, indexdef FROM pg_indexes
-WHERE tablename IN ('incidents', 'incident_words', 'alerts')
+WHERE tablename IN ('incidents', 'incident_words', 'alerts', 'precedents')
     AND indexname NOT LIKE 'pk_%' AND indexname NOT LIKE 'uq_%'
 """
 
@@ -126,7 +141,7 @@ def database(server_url: str, name: str, rows: int) -> str:
         # an index is made much faster over rows that are there than row by row
         for index, _ in indexes:
             cursor.execute(f"DROP INDEX {index}")
-        for statement in (_FILL, _FILL_WORDS, _FILL_ALERTS, _FILL_EVENTS):
+        for statement in (_FILL, _FILL_WORDS, _FILL_PRECEDENTS, _FILL_ALERTS, _FILL_EVENTS):
             cursor.execute(statement, {"rows": rows})
         for _, definition in indexes:
             cursor.execute(definition)

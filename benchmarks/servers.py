@@ -20,7 +20,10 @@ from store import Store, connect
 
 _HERE = Path(__file__).parent
 _LOOPBACK = "127.0.0.1"
-_TABLES = ("alerts", "incident_events", "incident_words", "incidents", "ingest_rejects")
+_TABLES = (
+    *("alerts", "incident_events", "incident_words", "incidents", "ingest_rejects"),
+    "precedents",
+)
 
 
 def database(server_url: str, name: str) -> str:

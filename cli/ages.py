@@ -20,11 +20,17 @@ class _Age(click.ParamType[float]):
         """Return the seconds, or tell how an age is written."""
         if isinstance(value, float):
             return value
-        parts = re.fullmatch(r"(\d{1,12})([smhdw])", str(value))
-        seconds = int(parts[1]) * _SECONDS[parts[2]] if parts else 0
-        if not 0 < seconds <= _MOST_SECONDS:
+        seconds = seconds_in(str(value))
+        if seconds is None:
             self.fail(f"{value!r} is not an age: write 90d, 12h or 8w, up to 100 years", param, ctx)
-        return float(seconds)
+        return seconds
+
+
+def seconds_in(text: str) -> float | None:
+    """Return the seconds of an age, or None when it is none."""
+    parts = re.fullmatch(r"(\d{1,12})([smhdw])", text)
+    seconds = int(parts[1]) * _SECONDS[parts[2]] if parts else 0
+    return float(seconds) if 0 < seconds <= _MOST_SECONDS else None
 
 
 AGE = _Age()

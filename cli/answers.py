@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 import orjson
@@ -23,6 +24,9 @@ _VARIABLES: Mapping[str, str] = {
     "kubernetes": "OPSSAGE_KUBECONFIG",
 }
 """What names each source to OpsSage."""
+
+_OURSELVES = frozenset({"127.0.0.1", "localhost", "::1"})
+_MAX_QUESTION_BYTES = 1024 * 1024
 
 
 def serve(recording: Recording, port: int) -> None:
@@ -83,6 +87,11 @@ class _Answers:
         return self._answer(Request(environ))(environ, start_response)
 
     def _answer(self, request: Request) -> Response:
+        if urlsplit(f"//{request.host}").hostname not in _OURSELVES:
+            # a page of somebody else's whose name was pointed here would read it all
+            return _refusal(403, "only 127.0.0.1 and localhost are answered")
+        if (request.content_length or 0) > _MAX_QUESTION_BYTES:
+            return _refusal(413, f"a question of more than {_MAX_QUESTION_BYTES} bytes")
         source, _, path = request.path.lstrip("/").partition("/")
         told = request.get_data(as_text=True) if request.method == "POST" else ""
         params = params_in(told or request.query_string.decode(errors="replace"))

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from cli.exits import CommandError, Exit
+from cli.report import printable
 from tasks import bundle
 from tasks.bundle import Bundle, BundleError
 
@@ -50,7 +51,7 @@ def load(path: str) -> Bundle:
     try:
         return bundle.read(content)
     except BundleError as error:
-        raise CommandError(f"{path}: {error}", Exit.USAGE) from error
+        raise CommandError(printable(f"{path}: {error}"), Exit.USAGE) from error
 
 
 def _content(path: str) -> bytes:

@@ -12,11 +12,10 @@ import store
 from cli import assurance, notifying
 from cli.assurance import sqlite_file
 from cli.findings import Answer, Check, Finding, Level, Row
+from cli.source_checks import SOURCES
 from opssage.redaction import redact_text
-from opssage.settings import HttpSource, Settings, is_loopback
+from opssage.settings import Settings, is_loopback
 from store import Store
-from tasks.collect.clients import client
-from tasks.collect.kubernetes import cluster
 from worker import app as engine_room
 
 _TIMEOUT_SECONDS = 5.0
@@ -105,61 +104,6 @@ def _web(settings: Settings) -> Answer:
     return Level.OK, f"ready at {settings.web.base_url}"
 
 
-def _prometheus(settings: Settings) -> Answer:
-    found = _ask(settings, "prometheus", "/api/v1/query", query="count(up)")
-    if found is None:
-        return Level.WARN, "not configured: diagnoses lack metrics"
-    if not found["data"]["result"]:
-        return Level.WARN, "answers, but scrapes nothing: `up` is empty"
-    return Level.OK, "answers, and has data"
-
-
-def _loki(settings: Settings) -> Answer:
-    found = _ask(settings, "loki", "/loki/api/v1/labels")
-    if found is None:
-        return Level.WARN, "not configured: diagnoses lack logs"
-    if not found.get("data"):
-        return Level.WARN, "answers, but has no log lines of late"
-    return Level.OK, "answers, and has data"
-
-
-def _kubernetes(settings: Settings) -> Answer:
-    section = settings.sources.kubernetes
-    if section.config is None:
-        return Level.WARN, "not configured: diagnoses lack the state of pods, and their events"
-    url, asking = cluster(section, settings.folder)
-    with asking:
-        answer = asking.get(
-            f"{url.rstrip('/')}/api/v1/pods",
-            params={"limit": "1"},
-            timeout=section.timeout_seconds,
-        )
-    if answer.status_code == httpx.codes.FORBIDDEN:
-        told = "answers, but does not let us list the pods of all namespaces"
-        return Level.WARN, told, "apply deploy/kubernetes/cluster-role.yaml, or role.yaml by choice"
-    answer.raise_for_status()
-    return Level.OK, "answers, and lets us list pods"
-
-
-def _alertmanager(settings: Settings) -> Answer:
-    found = _ask(settings, "alertmanager", "/api/v2/status")
-    if found is None:
-        told = "not configured: diagnoses do not see what else fires, and what is silenced"
-        return Level.WARN, told
-    return Level.OK, f"answers, version {found['versionInfo']['version']}"
-
-
-def _ask(settings: Settings, name: str, path: str, **query: str) -> Any:
-    """Return a source's answer to the client that collect asks with; None if not configured."""
-    source: HttpSource = getattr(settings.sources, name)
-    if source.url is None:
-        return None
-    url = source.url.rstrip("/") + path
-    with client(source, settings.folder, section=f"sources.{name}") as asking:
-        answer = asking.get(url, params=query, timeout=source.timeout_seconds)
-    return answer.raise_for_status().json()
-
-
 def _get(url: str, **more: Any) -> httpx.Response:
     """Ask as collect asks: not through a proxy of the environment."""
     return httpx.get(url, trust_env=False, **more)
@@ -205,18 +149,7 @@ _CHECKS: tuple[Row, ...] = (
         _web,
         "start it and check OPSSAGE_PUBLIC_URL; `opssage up` starts all parts",
     ),
-    ("prometheus", _prometheus, "set PROMETHEUS_URL (and PROMETHEUS_TOKEN) to one that scrapes"),
-    (
-        "kubernetes",
-        _kubernetes,
-        "set OPSSAGE_KUBECONFIG to a kubeconfig or in-cluster; rights: deploy/kubernetes",
-    ),
-    ("loki", _loki, "set LOKI_URL (and LOKI_TOKEN) to one that receives logs"),
-    (
-        "alertmanager",
-        _alertmanager,
-        "set ALERTMANAGER_URL (and ALERTMANAGER_TOKEN) to the one that sends the alerts",
-    ),
+    *SOURCES,
     ("notify", notifying.check, ""),
     (
         "auth",

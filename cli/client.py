@@ -19,6 +19,7 @@ _LONGEST_WAIT_SECONDS = 60.0
 _CODES = {401: Exit.AUTH, 403: Exit.AUTH, 404: Exit.NOT_FOUND, 503: Exit.UNREACHABLE}
 _HINTS = {401: "\n  name a token with --token or OPSSAGE_TOKEN"}
 _TERMINAL = {"completed", "failed"}
+_DOCUMENTS = "/api/v1/documents"
 _IS_JSON = {"Content-Type": "application/json"}
 _NONE: Mapping[str, str] = MappingProxyType({})
 
@@ -38,6 +39,9 @@ KeptAlert = Mapping[str, Any]
 
 Change = Mapping[str, Any]
 """A reported change, as the API answers it."""
+
+Document = Mapping[str, Any]
+"""A document of the knowledge base without its text, as the API answers it."""
 
 Query = Mapping[str, str | Sequence[str]]
 """What to list, by the names of the API's parameters."""
@@ -159,6 +163,36 @@ class Client:
         """Return the newest reported changes, and whether there are more."""
         page = _document(self._ask("GET", "/api/v1/changes", params={**query, "limit": limit}))
         return page["items"], page["next_cursor"] is not None
+
+    def every_document(self, query: Query) -> Iterator[Document]:
+        """Yield all documents of a list, last changed first, without their text."""
+        cursor: dict[str, str] = {}
+        while True:
+            asked = {**query, **cursor, "limit": PAGE}
+            page = _document(self._ask("GET", _DOCUMENTS, params=asked))
+            yield from page["items"]
+            if page["next_cursor"] is None:
+                return
+            cursor = {"cursor": page["next_cursor"]}
+
+    def send_document(self, name: str, filename: str, content: bytes, origin: str) -> Document:
+        """Send a file as the document of this name; returns it, and what became of it."""
+        form = {"name": name, **({"origin": origin} if origin else {})}
+        files = {"file": (filename, content, "application/octet-stream")}
+        kept: Document = _document(self._ask("POST", _DOCUMENTS, data=form, files=files))
+        return kept
+
+    def delete_document(self, document_id: str) -> None:
+        """Delete a document."""
+        self._ask("DELETE", f"{_DOCUMENTS}/{document_id}")
+
+    def search_documents(self, query: str, limit: int) -> list[Mapping[str, Any]]:
+        """Return the passages that fit, best first."""
+        asked = {"query": query, "limit": limit}
+        found: list[Mapping[str, Any]] = _document(
+            self._ask("POST", f"{_DOCUMENTS}/search", json=asked)
+        )["items"]
+        return found
 
     def rejects(self, limit: int, *, taken: bool, sender: str | None) -> tuple[list[Reject], bool]:
         """Return the newest alerts that could not be taken, and whether there are more."""

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from cli.findings import Answer, Finding, Level
-from opssage.errors import SettingsError
 from opssage.settings import Settings
 from tasks.notify import NotSentError, Sender, UnusableTargetError, trial, unusable
 
@@ -11,16 +10,13 @@ _KNOWN = "https://appriseit.com/services has the URL of each service"
 _NOT_KNOWN = "apprise can make nothing of this URL"
 
 
-def checked(settings: Settings) -> Settings:
-    """Return the settings. Raises SettingsError when apprise does not know the URL of a target."""
-    faults = [
+def faults(settings: Settings) -> list[str]:
+    """Return which targets have a URL that apprise does not know."""
+    return [
         f"notify.targets[{position}].url: {_NOT_KNOWN}; {_KNOWN}"
         for position, target in enumerate(settings.notify.targets)
         if unusable(target.url)
     ]
-    if faults:
-        raise SettingsError(faults)
-    return settings
 
 
 def check(settings: Settings) -> Iterator[Answer]:

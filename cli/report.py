@@ -13,6 +13,7 @@ from cli.client import Incident, KeptAlert
 from cli.exits import Exit
 from opssage.diagnosis import Verdict, certainty
 from opssage.incident import AlertClass, Status
+from opssage.linking import ITSELF
 from opssage.wire import parse_time
 
 _VERDICTS = {
@@ -28,6 +29,7 @@ _BLIND = {
 _LABEL_WIDTH = 12
 _FIRST_STEPS = 3
 _MOST_CAUSES = 3
+_MOST_LINKED = 10
 _LEAST_CHANCE = 0.01  # below it a number would look more exact than it is
 
 
@@ -123,7 +125,11 @@ def _lines(
             yield _Line("Alerts", alerts)
     if report is not None:
         yield from _verdict(report, brief=brief)
+        yield from _event(incident)
         yield from _first_steps(report) if brief else _all_steps(report)
+    if not brief:
+        pages = (incident.get("enhanced_context") or {}).get("runbook_urls") or []
+        yield from (_Line("Runbook", url, verbatim=True) for url in pages)
     yield _Line("Incident", address, verbatim=True)
 
 
@@ -172,8 +178,9 @@ def _verdict(report: Mapping[str, Any], *, brief: bool) -> Iterator[_Line]:
     told = f"{verdict}{category} · confidence {score:.2f} ({certainty(score)})"
     yield _Line("Verdict", told, style)
     yield _Line("Root cause", report["root_cause"], "bold")
-    if report.get("root_cause_component"):
-        yield _Line("Component", report["root_cause_component"])
+    if component := report.get("root_cause_component"):
+        owner = f" · owner: {report['owner']}" if report.get("owner") else ""
+        yield _Line("Component", f"{component}{owner}")
     if len(path := report.get("propagation") or []) > 1:
         yield _Line("Spread", f"{path[0]}, then {', '.join(path[1:])}")
     if not brief:
@@ -182,11 +189,29 @@ def _verdict(report: Mapping[str, Any], *, brief: bool) -> Iterator[_Line]:
     yield from _list("Evidence", [f"[{item['evidence_id']}] {item['statement']}" for item in cited])
 
 
+def _event(incident: Incident) -> Iterator[_Line]:
+    """Yield the incidents that are one event with this one, and where it likely began."""
+    event = (incident.get("enhanced_context") or {}).get("event") or {}
+    others = [each for each in event.get("members", []) if each["reason"] != ITSELF]
+    if root := event.get("likely_root"):
+        path = f" · {' → '.join(event['path'])}" if len(event["path"]) > 1 else ""
+        yield _Line("Event", f"of {len(others) + 1} incidents, began at {root['component']}{path}")
+    yield from _list("Linked", [_linked(each) for each in others[:_MOST_LINKED]])
+
+
+def _linked(member: Mapping[str, Any]) -> str:
+    place = f" of {member['component']}" if member["component"] else ""
+    reason = str(member["reason"]).replace("_", " ")
+    return f"{member['incident_id']}  {member['alert_name']}{place} ({reason})"
+
+
 def _other_causes(report: Mapping[str, Any]) -> Iterator[_Line]:
     """Yield the runners-up, or all leads when there is no verdict that rests on the first."""
     undecided = report["verdict"] == Verdict.INSUFFICIENT_EVIDENCE
     ranked = report.get("hypotheses") or []
     others = ranked[0 if undecided else 1 : _MOST_CAUSES]
+    if undecided and [each.get("cause") for each in ranked] == ["something_else"]:
+        return  # that it is something unknown is no finding
     texts = [f"{_chance(each['probability'])}  {each['title']}" for each in others]
     yield from _list("Possible" if undecided else "Or else", texts)
 

@@ -31,6 +31,24 @@ class Finding:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Suspicion:
+    """A cause that the evidence alone makes likely."""
+
+    cause: str  #: a name of the cause catalogue
+    category: str
+    component_kind: str  #: service, pod, node …
+    probability: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Impression:
+    """What the evidence alone suggests: what knowledge and history are looked up by."""
+
+    suspicions: tuple[Suspicion, ...] = ()  #: the likeliest first
+    signals: tuple[str, ...] = ()  #: what is clearly out of order, by name, each once and in order
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Citation:
     """A statement and the evidence that shows it."""
 
@@ -70,6 +88,16 @@ class Remediation:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class EarlierAnswer:
+    """What an earlier revision of the same incident came to."""
+
+    revision: int
+    verdict: Verdict
+    root_cause: str
+    confidence_score: float  #: 0–1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Diagnosis:
     """The result of diagnose."""
 
@@ -86,6 +114,9 @@ class Diagnosis:
     hypotheses: tuple[Hypothesis, ...] = ()
     propagation: tuple[str, ...] = ()  #: the root, then whom it harms, nearest first
     next_checks: tuple[str, ...] = field(default=())
+    cause: str | None = None  #: a name of the cause catalogue; None without a verdict
+    owner: str | None = None  #: whose the root component is, where the topology file says so
+    earlier: EarlierAnswer | None = None  #: the last with a verdict, where this one has none
 
 
 _CERTAINTY = ((0.8, "high"), (0.5, "medium"), (0.0, "low"))

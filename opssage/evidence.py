@@ -25,6 +25,10 @@ SURGE_LINES = 5
 """… and they are so many at least."""
 
 
+NO_VALUE = "no value, although the alert fired: is this the Prometheus that evaluates its rule?"
+"""Said in the ledger where an alert's own expression finds nothing."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Window:
     """The time an investigation looks at. Stored, so that a replay asks for the same."""

@@ -157,6 +157,11 @@ class ServiceGraph:
 
         return tuple(sorted(near.keys() - set(services), key=rank)[:most])
 
+    def called_by(self, *services: str, hops: int) -> dict[str, int]:
+        """Return whom these services call, directly or not, and in how many steps at least."""
+        reached = _reach(services, self._called_by, hops)
+        return {each: steps for each, steps in reached.items() if steps}
+
     def chart(
         self, *services: str, hops: int = CHART_HOPS, most: int = CHART_MOST
     ) -> "ServiceGraph":
@@ -192,6 +197,25 @@ def bare_names(services: Iterable[str]) -> dict[str, str]:
     told = sorted(set(services))
     named = _grouped((parts_of(each)[1], each) for each in told)
     return {each: name if len(named[name := parts_of(each)[1]]) == 1 else each for each in told}
+
+
+def owners_of(services: Iterable[str], declared: Mapping[str, str]) -> dict[str, str]:
+    """Return service → owner for those whose owner somebody declared.
+
+    A declared name without a namespace means that service in any; one whose namespace nobody tells
+    is the declared one if only one owner comes into question.
+    """
+    owners: dict[str, str] = {}
+    for service in sorted(set(services)):
+        namespace, name = parts_of(service)
+        fitting = {
+            owner
+            for written, owner in declared.items()
+            if parts_of(written)[1] == name and _fits(parts_of(written)[0], namespace)
+        }
+        if owner := declared.get(service) or (fitting.pop() if len(fitting) == 1 else ""):
+            owners[service] = owner
+    return owners
 
 
 def _full_names(services: Iterable[str]) -> dict[str, str]:

@@ -13,6 +13,8 @@ from typing import Any
 
 _MASK = r"\[redacted:[0-9a-f]{4}:\d+\]"
 _MASKED = re.compile(f"({_MASK})")
+_MAX_ROUNDS = 8
+"""What is not done by then was made to take long: of an honest text the third finds nothing."""
 
 # What a secret is called. The list follows the defaults of Sentry's data scrubber
 # (docs.sentry.io, "Server-Side Data Scrubbing"; sentry_sdk.scrubber.DEFAULT_DENYLIST).
@@ -47,7 +49,9 @@ class _Shape:
     """A shape of secret. The group `secret` of the pattern is what gets masked.
 
     What must match behind a repetition bounds it; an unbounded one either ends its pattern or
-    starts at one place only. That keeps the time linear in the length of the text.
+    starts at one place only. What is known by how its first word begins is masked to the end of
+    that word, since its rest would begin a word. That keeps the time linear in the length of the
+    text.
     """
 
     needles: tuple[str, ...]  #: lower case; text with none of them is not searched
@@ -147,16 +151,31 @@ _SHAPES: tuple[_Shape, ...] = (
         "gh",
         "github_pat_",
         "glpat-",
-        pattern=r"(?<!\w)(?P<secret>(?:gh[opsru]_|github_pat_|glpat-)[\w-]{20,255})",
+        pattern=r"(?<!\w)(?P<secret>(?:gh[opsru]_|github_pat_|glpat-)[\w-]{20,})",
         flags=0,
     ),
-    _shape("ops_", pattern=r"(?<![A-Za-z0-9])(?P<secret>ops_[a-z0-9]{8}_[0-9a-f]{16,64})", flags=0),
-    _shape("xox", pattern=r"(?<!\w)(?P<secret>xox[abceoprs]-[\w-]{10,255})", flags=0),
-    _shape("hooks.slack.com", pattern=r"hooks\.slack\.com/services/(?P<secret>[\w/]{8,255})"),
+    # services whose tokens begin with a word of their own
+    _shape(
+        *("k_live_", "k_test_", "sk-proj-", "npm_", "pypi-", "hvs.", "hvb.", "glsa_", "shpat_"),
+        *("dp.pt.", "dp.st.", "dp.ct.", "dop_v1_", "doo_v1_", "dor_v1_", "ya29.", "xapp-"),
+        pattern=r"(?<![\w-])(?P<secret>(?:[srp]k_(?:live|test)_|sk-proj-|npm_|pypi-|hv[sb]\.|glsa_"
+        r"|shpat_|dp\.[psc]t\.|do[opr]_v1_|ya29\.|xapp-)[\w.-]{16,})",
+        flags=0,
+    ),
+    _shape("aiza", pattern=r"(?<![\w-])(?P<secret>AIza[\w-]{30,})", flags=0),
+    _shape("sg.", pattern=r"(?<![\w-])(?P<secret>SG\.[\w-]{16,64}\.[\w-]{16,})", flags=0),
+    _shape("sk", pattern=r"(?<!\w)(?P<secret>SK[0-9a-f]{32})(?!\w)", flags=0),
+    _shape(":aa", pattern=r"(?<!\d)\d{8,10}:(?P<secret>AA[\w-]{32,36})(?![\w-])", flags=0),
+    _shape(
+        "/webhooks/", pattern=r"discord(?:app)?\.com/api/webhooks/\d{1,24}/(?P<secret>[\w-]{8,})"
+    ),
+    _shape("ops_", pattern=r"(?<![A-Za-z0-9])(?P<secret>ops_[a-z0-9]{8}_[0-9a-f]{16}\w*)", flags=0),
+    _shape("xox", pattern=r"(?<!\w)(?P<secret>xox[abceoprs]-[\w-]{10,})", flags=0),
+    _shape("hooks.slack.com", pattern=r"hooks\.slack\.com/services/(?P<secret>[\w/]{8,})"),
     _shape(
         "sk-",
         "sk_",
-        pattern=r"(?<![\w-])(?P<secret>sk[-_](?=[\w-]{0,255}\d)[\w-]{16,255})",
+        pattern=r"(?<![\w-])(?P<secret>sk[-_](?=[\w-]{0,255}\d)[\w-]{16,})",
         flags=0,
     ),
 )
@@ -198,12 +217,16 @@ def _pass(text: str) -> str:
 def redact_text(text: str) -> str:
     """Return `text` with everything that looks like a secret masked.
 
-    Masking one secret may bring out another, so it repeats until nothing changes; each round
-    leaves less text unmasked. What comes out goes through again unchanged.
+    Masking one secret may bring out another, so it repeats until nothing changes. Text that has
+    too many of them in each other is masked as a whole. What comes out goes through again
+    unchanged.
     """
-    while (masked := _pass(text)) != text:
+    for _ in range(_MAX_ROUNDS):
+        masked = _pass(text)
+        if masked == text:
+            return text
         text = masked
-    return text
+    return "".join(map(mask, _MASKED.split(text)))
 
 
 @lru_cache(maxsize=4096)

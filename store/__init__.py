@@ -9,6 +9,13 @@ from store.audit import AuditEntry, AuditFilter
 from store.changes import ChangeFilter, ChangePosition
 from store.claims import Claim
 from store.dispatching import Backlog, Due
+from store.documents import (
+    DocumentChange,
+    DocumentFilter,
+    DocumentOutcome,
+    DocumentPosition,
+    NewDocument,
+)
 from store.effects import Effect
 from store.endings import UNCOUNTED_SECONDS
 from store.engine import normalise
@@ -38,6 +45,10 @@ __all__ = [
     "ChangePosition",
     "Claim",
     "Count",
+    "DocumentChange",
+    "DocumentFilter",
+    "DocumentOutcome",
+    "DocumentPosition",
     "Due",
     "Effect",
     "Event",
@@ -49,6 +60,7 @@ __all__ = [
     "KeptAlert",
     "KeptReject",
     "KeptToken",
+    "NewDocument",
     "NewToken",
     "Position",
     "Receipt",

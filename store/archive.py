@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from store import feedback, words
+from store import feedback, links, precedents, words
 from store.columns import database_now
 from store.tables import (
     RUNNING,
@@ -109,7 +109,7 @@ def forget(connection: Connection, age_seconds: float, limit: int) -> int:
     batch = _batch(connection, _FIND_FORGETTABLE, age_seconds, limit)
     if batch:
         connection.execute(_DELETE_FORGOTTEN, {"batch": batch})
-        for kept_beside in (words, feedback):
+        for kept_beside in (words, feedback, links, precedents):
             kept_beside.forget(connection, batch)
     return len(batch)
 

@@ -25,7 +25,8 @@ from sqlalchemy import (
 
 from opssage.errors import LostClaimError
 from opssage.incident import Incident, Stage
-from store import recordings, rows, words
+from opssage.linking import Linking
+from store import links, precedents, recordings, rows, words
 from store.columns import database_now
 from store.effects import announce
 from store.rules import Rules
@@ -150,14 +151,18 @@ def commit(
     shown: Mapping[str, Any],
     rules: Rules,
     recording: bytes | None = None,
+    linking: Linking | None = None,
 ) -> None:
     """Write a stage's document and the next status together.
 
-    When alerts joined since collect looked, the last stage makes the next revision due.
+    When alerts joined since collect looked, or others linked themselves since enrich did, the last
+    stage makes the next revision due.
 
-    `shown` are columns that repeat facts of the document, `recording` what it was made of. Raises
-    LostClaimError when the claim has passed to somebody else: nothing is written then.
+    `shown` are columns that repeat facts of the document, `recording` what it was made of,
+    `linking` what it says of other incidents. Raises LostClaimError when the claim has passed to
+    somebody else: nothing is written then.
     """
+    held = links.hold(connection, incident_id, linking) if linking and linking.links else set()
     told = {f"new_{name}": value for name, value in {stage.document: document, **shown}.items()}
     if stage is Stage.DIAGNOSE:
         told["cooldown_seconds"] = rules.cooldown_seconds
@@ -165,8 +170,11 @@ def commit(
     tell(connection, incident_id, stage.reaches.value, {"stage": stage.value, "epoch": epoch})
     if recording is not None:
         recordings.keep(connection, incident_id, recording)
+    if linking is not None and held:
+        links.write(connection, incident_id, linking, held, rules)
     if stage is Stage.DIAGNOSE:
         words.change_answer(connection, incident_id, document)
+        precedents.renew(connection, incident_id)
         announce(connection, [incident_id], stage.reaches.value, rules.notify)
 
 
@@ -176,7 +184,10 @@ _IS_URGENT = incidents.c.urgent_seq > COLLECTED["alert_seq"].as_integer()
 _NEXT_REVISION = case(
     (incidents.c.flapping, None),
     (_IS_URGENT, database_now()),
-    (_ALERTS_JOINED, database_now(bindparam("cooldown_seconds", type_=Float))),
+    (
+        _ALERTS_JOINED | links.NEWLY_LINKED,
+        database_now(bindparam("cooldown_seconds", type_=Float)),
+    ),
     else_=None,
 )
 

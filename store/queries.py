@@ -1,16 +1,14 @@
 """One incident by its id, what it is like, and its end."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Integer, Row, Select, bindparam, delete, select
 
-from opssage.diagnosis import Verdict
-from opssage.incident import Alert, Incident, Status
-from opssage.knowledge import PastIncident
-from store import feedback, revisions, rows, words
+from opssage.incident import Alert, Incident
+from store import feedback, links, precedents, revisions, rows, words
 from store.listing import shown
 from store.tables import alerts, alerts_archive, incidents, incidents_archive
 
@@ -72,71 +70,21 @@ _ALERTS_OF = [
 ]
 
 
-def past(
-    connection: Connection,
-    *,
-    than: UUID,
-    alert_name: str,
-    service: str | None,
-    limit: int,
-) -> list[PastIncident]:
-    """Return the faults among the newest completed incidents with this alert or of this service."""
-    found: dict[UUID, PastIncident] = {}
-    for column, value in (("alert_name", alert_name), ("service", service)):
-        if value:
-            told = {"value": value, "than": than, "most": limit}
-            for row in connection.execute(_PAST[column], told):
-                found.setdefault(row.incident_id, _past(row))
-    return sorted(found.values(), key=lambda item: (item.created_at, item.incident_id))[-limit:]
+def topologies(connection: Connection, limit: int) -> list[Mapping[str, Sequence[str]]]:
+    """Return the topologies of those of the newest incidents that enrich has run for."""
+    found = connection.scalars(_TOPOLOGIES, {"most": limit})
+    return [topology for topology in found if topology]
 
 
-def _past_by(column: str) -> Select[Any]:
-    """Return the search by one column; how much it reads does not grow with the history."""
-    newest = (
-        select(
-            incidents.c.incident_id,
-            incidents.c.alert_name,
-            incidents.c.service,
-            incidents.c.namespace,
-            incidents.c.created_at,
-            incidents.c.root_cause,
-            incidents.c.confidence_score,
-            incidents.c.diagnostic_report,
-        )
-        .where(
-            incidents.c[column] == bindparam("value"),
-            incidents.c.status == Status.COMPLETED.value,
-            incidents.c.incident_id != bindparam("than"),
-        )
-        .order_by(incidents.c.created_at.desc(), incidents.c.incident_id.desc())
-        .limit(bindparam("most", type_=Integer))
-        .subquery()
-    )
-    report = newest.c.diagnostic_report
-    actions = report["recommended_remediation", "short_term_actions"]
-    # only these parts of a report leave the database: a report may be large
-    return select(
-        *(column for column in newest.c if column is not report),
-        report["category"].label("category"),
-        actions.label("actions"),
-    ).where(report["verdict"].as_string() == Verdict.FAULT.value)
-
-
-_PAST = {column: _past_by(column) for column in ("alert_name", "service")}
-
-
-def _past(row: Row[*tuple[Any, ...]]) -> PastIncident:
-    return PastIncident(
-        incident_id=str(row.incident_id),
-        alert_name=row.alert_name,
-        service=row.service,
-        namespace=row.namespace,
-        created_at=row.created_at,
-        root_cause=row.root_cause,
-        category=row.category or "",
-        confidence_score=row.confidence_score or 0.0,
-        actions=tuple(action["action"] for action in row.actions or ()),
-    )
+_NEWEST = (
+    select(incidents.c.created_at, incidents.c.incident_id, incidents.c.enhanced_context)
+    .order_by(incidents.c.created_at.desc(), incidents.c.incident_id.desc())
+    .limit(bindparam("most", type_=Integer))
+    .subquery()
+)
+_TOPOLOGIES = select(_NEWEST.c.enhanced_context["topology"]).order_by(
+    _NEWEST.c.created_at.desc(), _NEWEST.c.incident_id.desc()
+)
 
 
 def remove(connection: Connection, incident_id: UUID) -> bool:
@@ -146,6 +94,6 @@ def remove(connection: Connection, incident_id: UUID) -> bool:
     )
     if is_removed:
         # after the incident, as everybody locks: whoever holds it may be writing these
-        for kept_beside in (words, feedback):
+        for kept_beside in (words, feedback, links, precedents):
             kept_beside.forget(connection, [incident_id])
     return is_removed

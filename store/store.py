@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from time import monotonic
 from types import MappingProxyType
@@ -15,11 +16,15 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from opssage.access import Actor, Scope
 from opssage.changes import ReportedChange
+from opssage.diagnosis import Impression
 from opssage.errors import StoreUnavailableError
 from opssage.incident import Alert, AlertGroup, Incident, Reject, Stage, Status
-from opssage.knowledge import PastIncident
+from opssage.knowledge import KnowledgeDocument, PastIncident
+from opssage.linking import Footprint, Linking, Vicinity
 from opssage.notification import Outcome
+from opssage.priors import Priors
 from opssage.settings import DatabaseSettings
+from opssage.wire import to_json
 from store import (
     acks,
     alert_lists,
@@ -29,6 +34,7 @@ from store import (
     changes,
     claims,
     dispatching,
+    documents,
     effects,
     endings,
     engine,
@@ -36,8 +42,11 @@ from store import (
     facets,
     feedback,
     ingest,
+    links,
     listing,
     migrate,
+    precedents,
+    priors,
     queries,
     recordings,
     rejects,
@@ -53,10 +62,17 @@ from store.audit import AuditEntry, AuditFilter
 from store.changes import ChangeFilter, ChangePosition
 from store.claims import Claim
 from store.dispatching import Backlog, Due
+from store.documents import (
+    DocumentFilter,
+    DocumentOutcome,
+    DocumentPosition,
+    NewDocument,
+)
 from store.effects import Effect
 from store.facets import Count, Facets
 from store.feedback import Feedback, Judgement
 from store.ingest import Receipt
+from store.links import LinkedIncident
 from store.listing import IncidentFilter, Position, Question, Sort
 from store.rejects import KeptReject, RejectFilter
 from store.rules import Rules
@@ -302,15 +318,42 @@ class Store:
         """Return what collect was told in a revision, or NOT_KEPT; None when it was not kept."""
         return self._read(recordings.get, incident_id, revision)
 
-    def list_past(self, incident: Incident, limit: int) -> list[PastIncident]:
-        """Return the newest diagnosed incidents that share the alert name or the service."""
-        return self._read(
-            queries.past,
+    def list_past(
+        self, incident: Incident, impression: Impression, limit: int
+    ) -> list[PastIncident]:
+        """Return incidents whose cause is known, of the same alert or kind, archived or not.
+
+        The newest `limit` of each kind that they may share, in order of id; those that people
+        judged before all others. What belongs to the same trouble is left out.
+        """
+        return self._read_together(
+            precedents.past,
             than=incident.incident_id,
             alert_name=incident.alert_name,
             service=incident.service,
+            impression=impression,
             limit=limit,
         )
+
+    def list_links(self, incident_id: UUID, *, limit: int = 200) -> list[LinkedIncident]:
+        """Return the incidents that one is linked with, the newest link first."""
+        return self._read_together(links.linked_with, incident_id, limit)
+
+    def vicinity(self, incident_id: UUID, since: datetime, until: datetime) -> Vicinity:
+        """Return the open incidents that were opened in that time, and all links of these."""
+        return self._read_together(links.vicinity, incident_id, since, until)
+
+    def priors(self, namespace: str | None) -> Priors:
+        """Return how often people confirmed and rejected causes in a namespace."""
+        return self._read_together(priors.of_namespace, namespace)
+
+    def list_priors(self, limit: int) -> Priors:
+        """Return the same of all namespaces, by the newest `limit` judgements."""
+        return self._read_together(priors.of_all, limit)
+
+    def list_topologies(self, limit: int) -> list[Mapping[str, Sequence[str]]]:
+        """Return who calls whom by what was found for the newest incidents, caller → called."""
+        return self._read(queries.topologies, limit)
 
     # rejects
 
@@ -364,6 +407,56 @@ class Store:
         """Return reported changes, newest first, behind the position `after`."""
         return self._read(changes.page, chosen or ChangeFilter(), limit, after)
 
+    # knowledge
+
+    def put_document(self, new: NewDocument, by: Actor, *, most_bytes: int) -> DocumentOutcome:
+        """Keep a document under its name; what was kept under it is replaced.
+
+        The same content again changes nothing. `most_bytes` bounds the texts of all documents.
+        """
+        return self._write(documents.put, new, by, most_bytes)
+
+    def replace_document(
+        self,
+        document_id: UUID,
+        new: NewDocument,
+        by: Actor,
+        *,
+        most_bytes: int,
+        version: int | None = None,
+    ) -> DocumentOutcome:
+        """Put other content into a document, which keeps its name.
+
+        With `version` only while that is the document's.
+        """
+        return self._write(documents.replace, document_id, new, by, most_bytes, version)
+
+    def delete_document(self, document_id: UUID, by: Actor) -> bool:
+        """Delete a document; False when there was none."""
+        return self._write(documents.remove, document_id, by)
+
+    def get_document(self, document_id: UUID) -> KnowledgeDocument | None:
+        """Return a document with its text, or None."""
+        return self._read(documents.get, document_id)
+
+    def list_documents(
+        self,
+        chosen: DocumentFilter | None = None,
+        *,
+        limit: int = 50,
+        after: DocumentPosition | None = None,
+    ) -> list[KnowledgeDocument]:
+        """Return documents without their text, last changed first, behind the position `after`."""
+        return self._read(documents.page, chosen or DocumentFilter(), limit, after)
+
+    def knowledge_version(self) -> int:
+        """Return a number that is another one after every change of a document."""
+        return self._read(documents.version)
+
+    def knowledge_documents(self) -> tuple[KnowledgeDocument, ...]:
+        """Return all documents with their text, in order of name."""
+        return self._read(documents.every)
+
     # by hand
 
     def delete_incident(self, incident_id: UUID, by: Actor | None = None) -> bool:
@@ -393,9 +486,13 @@ class Store:
         *,
         root_cause: str | None = None,
         comment: str | None = None,
+        cause: str | None = None,
     ) -> Feedback | None:
-        """Keep what somebody says of the present diagnosis; None when there is none."""
-        return self._write(feedback.add, incident_id, by, verdict, root_cause, comment)
+        """Keep what somebody says of the present diagnosis; None when there is none.
+
+        `root_cause` and `cause`, a name of the catalogue, are what it really was.
+        """
+        return self._write(feedback.add, incident_id, by, verdict, root_cause, comment, cause)
 
     # who
 
@@ -566,18 +663,28 @@ class Store:
         epoch: int,
         document: Mapping[str, Any],
         recording: bytes | None = None,
+        footprint: Footprint | None = None,
     ) -> None:
         """Commit collect. Raises LostClaimError when the claim of `epoch` has passed on.
 
-        `recording` is what it was told, or NOT_KEPT.
+        `recording` is what it was told, or NOT_KEPT; `footprint` is what others find it by.
         """
-        self._commit(incident_id, Stage.COLLECT, epoch, document, recording=recording)
+        shown = {} if footprint is None else {"footprint": to_json(footprint)}
+        self._commit(incident_id, Stage.COLLECT, epoch, document, shown, recording=recording)
 
     def update_enhanced_context(
-        self, incident_id: UUID, epoch: int, document: Mapping[str, Any]
+        self,
+        incident_id: UUID,
+        epoch: int,
+        document: Mapping[str, Any],
+        linking: Linking | None = None,
     ) -> None:
-        """Commit enrich. Raises LostClaimError when the claim of `epoch` has passed on."""
-        self._commit(incident_id, Stage.ENRICH, epoch, document)
+        """Commit enrich. Raises LostClaimError when the claim of `epoch` has passed on.
+
+        With it the links that are new; whom they concern is diagnosed again.
+        """
+        shown = {} if linking is None else {"links_seen": linking.seen}
+        self._commit(incident_id, Stage.ENRICH, epoch, document, shown, linking=linking)
 
     def update_diagnostic_report(
         self, incident_id: UUID, epoch: int, document: Mapping[str, Any]
@@ -594,6 +701,7 @@ class Store:
         document: Mapping[str, Any],
         shown: Mapping[str, Any] = MappingProxyType({}),
         recording: bytes | None = None,
+        linking: Linking | None = None,
     ) -> None:
         self._write(
             claims.commit,
@@ -604,6 +712,7 @@ class Store:
             shown,
             self._rules,
             recording,
+            linking,
         )
 
     def update_status(

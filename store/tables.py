@@ -84,6 +84,10 @@ incidents = Table(
     # the `alert_seq` of the last alert that must not wait for the cooldown
     Column("urgent_seq", Integer, nullable=False, server_default="0"),
     Column("closed_at", UTCDateTime),  # when its end became known; `resolved_at` is what was told
+    Column("footprint", Document),  # what links are found by; NULL until collect has run
+    # how often others made links that concern it, and how many of these its answer knows
+    Column("link_seq", Integer, nullable=False, server_default="0"),
+    Column("links_seen", Integer, nullable=False, server_default="0"),
 )
 
 RUNNING = tuple(status.value for status in Status if not status.is_terminal)
@@ -227,6 +231,40 @@ incident_events_archive = Table(
     "incident_events_archive", metadata, *_event_columns(), _incident_key("incidents_archive")
 )
 
+# Incidents whose cause is known, live or archived: what later ones are compared with. Narrow, so
+# that a look at history reads no reports.
+precedents = Table(
+    "precedents",
+    metadata,
+    # no foreign key: what was learnt stays when the incident is archived
+    Column("incident_id", IncidentId, primary_key=True),
+    Column("created_at", UTCDateTime, nullable=False),  # the incident's
+    Column("alert_name", String(512), nullable=False),
+    Column("service", String(512)),
+    Column("namespace", String(512)),
+    Column("category", String(64), nullable=False),
+    Column("component_kind", String(32), nullable=False),
+    Column("judged", Boolean, nullable=False),  # somebody confirmed the cause, or told it
+    Column("facts", Document, nullable=False),  # root_cause, actions, signals, comment …
+)
+for _kind in (("alert_name",), ("service", "category"), ("category", "component_kind")):
+    # of each kind those that people judged, and then the newest
+    Index(
+        f"ix_precedents_{_kind[-1]}",
+        *(precedents.c[_column] for _column in (*_kind, "judged", "created_at", "incident_id")),
+    )
+
+# no foreign keys: a link stays when one of its incidents is archived
+incident_links = Table(
+    "incident_links",
+    metadata,
+    Column("lower_id", IncidentId, primary_key=True),
+    Column("higher_id", IncidentId, primary_key=True, index=True),
+    Column("reason", String(32), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("at", UTCDateTime, nullable=False),
+)
+
 ingest_rejects = Table(
     "ingest_rejects",
     metadata,
@@ -307,6 +345,19 @@ feedback = Table(
     Column("verdict", String(16), nullable=False),
     Column("root_cause", Text),
     Column("comment", Text),
+    # what was judged, in the names that causes are counted by; empty: it named none
+    Column("namespace", String(512), nullable=False, server_default=""),
+    Column("component", String(512), nullable=False, server_default=""),
+    Column("judged_cause", String(128), nullable=False, server_default=""),
+    Column("cause", String(128)),  # what it really was, when the catalogue knows it
+)
+Index("ix_feedback_namespace", feedback.c.namespace, feedback.c.feedback_id)
+
+feedback_state = Table(
+    "feedback_state",
+    metadata,
+    Column("state_id", Integer, primary_key=True, autoincrement=False),  # one row
+    Column("version", BigInteger, nullable=False),  # moves with every change of feedback
 )
 
 # what was asked and answered in collect, for each revision: `opssage replay` asks it again
@@ -345,6 +396,34 @@ changes = Table(
     UniqueConstraint("digest"),
 )
 Index("ix_changes_at", changes.c.at, changes.c.change_id)
+
+# what the team knows: `about` is read out of the text's front matter, and its passages are cut out
+# of it by whoever looks for them, so that nothing is left of a document that is deleted
+documents = Table(
+    "documents",
+    metadata,
+    Column("document_id", IncidentId, primary_key=True),
+    Column("name", String(256), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("about", Document, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("origin", String(512), nullable=False),
+    Column("digest", String(64), nullable=False),  # of what was sent: the same again is no change
+    Column("size", Integer, nullable=False),
+    Column("version", Integer, nullable=False, server_default="1"),
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("updated_at", UTCDateTime, nullable=False),
+    Column("updated_by", String(128), nullable=False),
+    UniqueConstraint("name"),
+)
+Index("ix_documents_updated_at", documents.c.updated_at, documents.c.document_id)
+
+knowledge_state = Table(
+    "knowledge_state",
+    metadata,
+    Column("state_id", Integer, primary_key=True, autoincrement=False),  # one row
+    Column("version", BigInteger, nullable=False),  # moves with every change of a document
+)
 
 process_beats = Table(
     "process_beats",

@@ -16,6 +16,7 @@ import orjson
 
 from opssage.errors import OpsSageError
 from opssage.incident import Status
+from opssage.json_shape import count_marks, is_deeper, structure_of
 from opssage.wire import parse_time
 from tasks.collect.recording import MAX_PLAIN_BYTES, Recording, RecordingSchema
 
@@ -23,6 +24,9 @@ FORMAT = "opssage-bundle"
 VERSION = 1
 MAX_BYTES = 32 * 1024 * 1024
 """Of the file."""
+MAX_DEPTH = 128
+MAX_MARKS = 8_000_000
+"""A recorded answer of 8 MiB has at most 2 million of them."""
 _MAX_FAULTS = 3
 
 
@@ -53,8 +57,11 @@ def read(content: bytes, *, most: int = 2 * MAX_PLAIN_BYTES) -> Bundle:
 
     Raises BundleError, which says what is wrong with it.
     """
+    plain = _unpacked(content, most)
+    if count_marks(plain) > MAX_MARKS or is_deeper(structure_of(plain), MAX_DEPTH):
+        raise BundleError("a damaged bundle: more values, or deeper ones, than any has")
     try:
-        document = orjson.loads(_unpacked(content, most))
+        document = orjson.loads(plain)
     except orjson.JSONDecodeError as error:
         raise BundleError(f"not a bundle: not JSON: {error}") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:

@@ -1,8 +1,8 @@
 """The three tasks and their chain: Celery and the store on one side, plain stages on the other."""
 
 import traceback
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from time import monotonic, sleep
@@ -14,6 +14,7 @@ from celery import Task as CeleryTask
 
 from opssage import metrics
 from opssage.changes import ReportedChange
+from opssage.diagnosis import EarlierAnswer, Verdict
 from opssage.errors import (
     LostClaimError,
     OpsSageError,
@@ -23,6 +24,7 @@ from opssage.errors import (
 from opssage.evidence import PrimaryContext
 from opssage.incident import Alert, Stage
 from opssage.knowledge import EnhancedContext
+from opssage.linking import OpenIncident
 from opssage.log import get_logger
 from opssage.redaction import redact
 from opssage.settings import Settings
@@ -33,7 +35,15 @@ from tasks.collect import MOST_CHANGES, Source, outage, tape
 from tasks.collect import collect as collect_evidence
 from tasks.collect.recording import Recording, pack
 from tasks.diagnose import diagnose as diagnose_cause
-from tasks.enrich import Runbook
+from tasks.diagnose import first_impression
+from tasks.enrich import (
+    NEAR_SECONDS,
+    Correlation,
+    Library,
+    correlate,
+    footprint,
+    owners_around,
+)
 from tasks.enrich import enrich as enrich_context
 
 log = get_logger(__name__)
@@ -50,7 +60,8 @@ class Parts:
     settings: Settings
     store: Store
     sources: Sequence[Source]
-    runbooks: Sequence[Runbook]
+    library: Library
+    owners: Mapping[str, str] = field(default_factory=dict)  #: as the topology file says
 
 
 Task = CeleryTask[Any, Any]
@@ -98,7 +109,7 @@ class Result:
     """What a stage made: its document, and what else is committed with it."""
 
     document: object
-    beside: tuple[bytes, ...] = ()
+    beside: tuple[object, ...] = ()
 
 
 Work = Callable[[Parts, Claim], Result]
@@ -124,7 +135,7 @@ def _collect(parts: Parts, claim: Claim) -> Result:
         exchanges=heard.exchanges,
         matters=heard.matters,
     )
-    return Result(document=context, beside=(pack(recorded) or NOT_KEPT,))
+    return Result(document=context, beside=(pack(recorded) or NOT_KEPT, footprint(context)))
 
 
 def _reported(parts: Parts, alerts: Sequence[Alert], now: datetime) -> tuple[ReportedChange, ...]:
@@ -142,10 +153,56 @@ def _waits(claim: Claim) -> int:
 
 def _enrich(parts: Parts, claim: Claim) -> Result:
     settings = parts.settings.enrich
-    past = parts.store.list_past(claim.incident, settings.past_incidents)
-    most = settings.max_passages
-    context = enrich_context(_primary(claim), parts.runbooks, past, max_passages=most)
-    return Result(document=context)
+    primary = _primary(claim)
+    impression = first_impression(primary)
+    past = parts.store.list_past(claim.incident, impression, settings.past_incidents)
+    context = enrich_context(
+        primary,
+        parts.library.shelf(),
+        past,
+        impression,
+        max_passages=settings.max_passages,
+        hosts=settings.runbook_hosts,
+    )
+    found = _correlated(parts, claim, primary)
+    context = replace(
+        context,
+        event=found.event,
+        earlier=_earlier(parts, claim),
+        owners=owners_around(primary, parts.owners),
+        priors=parts.store.priors(claim.incident.namespace),
+    )
+    return Result(document=context, beside=(found.linking,))
+
+
+def _earlier(parts: Parts, claim: Claim) -> EarlierAnswer | None:
+    """Return the last answer with a verdict that an earlier revision gave."""
+    if claim.incident.revision == 1:
+        return None
+    now = parts.store.get_incident(claim.incident.incident_id)
+    before = (now.previous if now else None) or {}
+    report = before.get("diagnostic_report") or {}
+    is_answer = report.get("verdict") in {Verdict.FAULT, Verdict.HEALTHY}
+    told = {**report, "revision": before["revision"]} if is_answer else report.get("earlier")
+    return from_json(told, EarlierAnswer) if told else None
+
+
+def _correlated(parts: Parts, claim: Claim, primary: PrimaryContext) -> Correlation:
+    """Compare an incident with those that were opened when it began."""
+    incident, onset = claim.incident, primary.window.onset
+    me = OpenIncident(
+        incident_id=str(incident.incident_id),
+        alert_name=incident.alert_name,
+        severity=incident.severity,
+        footprint=footprint(primary),
+    )
+    near = timedelta(seconds=NEAR_SECONDS)
+    vicinity = parts.store.vicinity(
+        incident.incident_id,
+        min(onset, incident.created_at) - near,
+        incident.created_at + near,
+    )
+    return correlate(me, primary, vicinity)
 
 
 def _diagnose(parts: Parts, claim: Claim) -> Result:
@@ -243,12 +300,12 @@ def _insist(parts: Parts, verb: Callable[[], object]) -> None:
 
 
 def _committer(store: Store, claim: Claim) -> Callable[..., None]:
-    verb: Callable[..., None] = {
+    verbs: Mapping[Stage, Callable[..., None]] = {
         Stage.COLLECT: store.update_primary_context,
         Stage.ENRICH: store.update_enhanced_context,
         Stage.DIAGNOSE: store.update_diagnostic_report,
-    }[claim.stage]
-    return partial(verb, claim.incident.incident_id, claim.epoch)
+    }
+    return partial(verbs[claim.stage], claim.incident.incident_id, claim.epoch)
 
 
 def _record_fault(parts: Parts, claim: Claim, error: Exception, owner: str) -> str:

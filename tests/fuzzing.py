@@ -13,9 +13,13 @@ from schemathesis.engine import events, from_schema
 from schemathesis.engine.recorder import ScenarioRecorder
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+_ACCEPTING = ("2xx", "3xx", 401, 403, 404, 409, 429, "5xx")
+"""What Schemathesis lets a request that fits the schema be answered with."""
 DESCRIPTION = "/api/openapi.json"
 HANG_SECONDS = 30
 """An answer that takes longer has met something that never ends."""
+OF_FILES = "^/api/v1/documents(/{document_id})?$"
+"""Paths of operations that take a file: no schema says which bytes are a PDF."""
 KNOWN_SHARE = 0.5
 """How often a parameter has a value that exists; else it is made up."""
 
@@ -112,6 +116,14 @@ def _config(
         },
         "output": {"sanitization": {"enabled": False}},
         "checks": {"enabled": True, "max_response_time": HANG_SECONDS},
+        "operations": [
+            {
+                "include-path-regex": OF_FILES,
+                "checks": {
+                    "positive_data_acceptance": {"expected-statuses": [*_ACCEPTING, 415, 422]}
+                },
+            }
+        ],
         "dictionaries": {names[place]: {"values": list(known[place])} for place in known},
         "parameters": {
             place: {"dictionary": name, "probability": KNOWN_SHARE} for place, name in names.items()

@@ -1,5 +1,6 @@
 """What answers have in common: JSON, pages that lead on, and polls that find nothing new."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -85,6 +86,15 @@ def polled(store: Store, incident_id: UUID, answer: Callable[[Incident], Respons
             return _cached(Response(status=304), incident_id, version)
     incident = or_404(store.get_incident(incident_id), incident_id)
     return _cached(answer(incident), incident_id, incident.version)
+
+
+def tagged(body: Mapping[str, Any]) -> Response:
+    """Answer a body with a strong ETag of its content; 304 when the client has it already."""
+    answer = as_json(body)
+    answer.set_etag(hashlib.sha256(answer.get_data()).hexdigest())
+    answer.headers["Cache-Control"] = "private, no-cache"
+    answer.make_conditional(request)
+    return answer
 
 
 def _etag(incident_id: UUID, version: int) -> str:

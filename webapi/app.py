@@ -15,6 +15,7 @@ from werkzeug.wrappers import Response
 from opssage import __version__
 from opssage.access import Scope
 from opssage.settings import Settings
+from opssage.settings.topology import declared
 from opssage.wire import format_time
 from store import Store
 from webapi import (
@@ -26,14 +27,17 @@ from webapi import (
     description,
     health,
     incidents,
+    knowledge,
     limits,
     masking,
     origins,
+    priors,
     problems,
     rejects,
     requests,
     sessions,
     tokens,
+    topology,
 )
 from webapi.gauges import DatabaseGauges
 from webapi.keyring import Keyring
@@ -105,7 +109,10 @@ def create_app(
     api.register_blueprint(alert_list.blueprint(store))
     api.register_blueprint(changes.blueprint(store))
     api.register_blueprint(incidents.blueprint(store, nudge))
+    api.register_blueprint(knowledge.blueprint(store, settings))
     api.register_blueprint(rejects.blueprint(store, nudge, settings.ingest))
+    api.register_blueprint(priors.blueprint(store))
+    api.register_blueprint(topology.blueprint(store, declared(settings)))
     api.register_blueprint(tokens.blueprint(store, keyring, settings.auth.mode))
     api.register_blueprint(audit.blueprint(store))
     requests.count_from_zero(app)

@@ -13,6 +13,7 @@ from webargs.core import missing
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from opssage.json_shape import count_marks, is_deeper, structure_of
 from webapi.problems import refuse
 
 MAX_DEPTH = 32
@@ -24,11 +25,6 @@ MAX_MARKS = 2_000_000
 A parsed body takes memory by its values rather than by its bytes. 5,000 alerts of Alertmanager have
 800,000, in 9 MB.
 """
-
-_MARKS = b'",{['
-_STRUCTURE = b'{}[]:"'
-_ALL_ELSE = bytes(set(range(256)) - set(_STRUCTURE))
-_LISTS_ONLY = bytes.maketrans(b"{}", b"[]")
 
 
 class UnreadableError(ValueError):
@@ -66,13 +62,13 @@ def parse(raw: bytes) -> Any:
     Nothing is parsed that is nested deeper than `MAX_DEPTH` or has more than `MAX_MARKS`, and a key
     that comes twice in one object is refused: parsers differ in which of the two they take.
     """
-    if len(raw) > MAX_MARKS and sum(map(raw.count, _MARKS)) > MAX_MARKS:
+    if len(raw) > MAX_MARKS and count_marks(raw) > MAX_MARKS:
         raise UnreadableError(
             f"the body has more than {MAX_MARKS} quotation marks, commas and opening brackets, the "
             "limit here; send fewer alerts at a time"
         )
-    structure = _outside_strings(raw)
-    if _is_deeper(structure, MAX_DEPTH):
+    structure = structure_of(raw)
+    if is_deeper(structure, MAX_DEPTH):
         raise UnreadableError(f"the body is nested deeper than {MAX_DEPTH} levels, the limit here")
     try:
         document = orjson.loads(raw)
@@ -111,32 +107,6 @@ class StrictParser(FlaskParser):
             return parse(raw) if raw else missing
         except UnreadableError as error:
             abort(400, message=str(error))
-
-
-def _outside_strings(raw: bytes) -> bytes:
-    """Return the brackets and colons that are outside strings, if this is JSON at all.
-
-    A quotation mark inside a string is escaped, and so is a backslash: without those pairs, every
-    mark that is left begins or ends a string.
-    """
-    if b"\\" in raw:
-        raw = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
-    return b"".join(raw.translate(None, _ALL_ELSE).split(b'"')[::2])
-
-
-def _is_deeper(structure: bytes, levels: int) -> bool:
-    """Tell whether brackets are nested deeper, by taking the innermost pairs away level by level.
-
-    What never closes counts too: a parser meets it before it knows.
-    """
-    if structure.count(b"[") + structure.count(b"{") <= levels:
-        return False
-    brackets = structure.translate(_LISTS_ONLY, b":")
-    for _ in range(levels):
-        brackets = brackets.replace(b"[]", b"")
-        if b"[]" not in brackets:
-            return brackets.count(b"[") > levels
-    return True
 
 
 def _members(value: Any) -> int:

@@ -1,6 +1,5 @@
 """Changes that people and pipelines report: taking one, and listing them."""
 
-import difflib
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,6 +22,7 @@ from webapi.fields import EARLIEST, Label, Prose, Time
 from webapi.problems import answers_problems, refuse
 from webapi.schemas import any_of, moment
 from webapi.senders.extras import storable
+from webapi.suggestions import SuggestingSchema
 
 AHEAD = timedelta(minutes=5)
 """How far the clock of whoever reports may be ahead of ours."""
@@ -97,13 +97,11 @@ def _name(description: str, most: int = _NAME_CHARS) -> Label:
     )
 
 
-class NewChangeSchema(ma.Schema):
+class NewChangeSchema(SuggestingSchema):
     """A change to report."""
 
-    class Meta:
-        """Refuse what we do not know: the form is ours."""
-
-        unknown = ma.RAISE
+    other_words = _OTHER_WORDS
+    beside = "; put others into details"
 
     kind = ma.fields.Enum(ChangeKind, by_value=True, required=True)
     summary = Prose(
@@ -140,20 +138,6 @@ class NewChangeSchema(ma.Schema):
             " masked"
         },
     )
-
-    def handle_error(self, error: ma.ValidationError, data: Any, **_: Any) -> None:  # noqa: ARG002 - marshmallow's signature
-        """Say of each unknown field which one may be meant."""
-        told = error.messages if isinstance(error.messages, dict) else {}
-        for name, faults in told.items():
-            if faults == [self.error_messages["unknown"]]:
-                told[name] = [self._suggestion(str(name))]
-
-    def _suggestion(self, name: str) -> str:
-        word = name.lower()
-        near = difflib.get_close_matches(word, [*self.fields, *_OTHER_WORDS], n=1)
-        if near:
-            return f"Unknown; did you mean {_OTHER_WORDS.get(near[0], near[0])}?"
-        return f"Unknown; there are {', '.join(sorted(self.fields))}; put others into details."
 
 
 class ChangeSchema(ma.Schema):
@@ -269,5 +253,5 @@ def _change(told: Mapping[str, Any], now: datetime, *, sender: str) -> ReportedC
 
 
 def _clean(text: str | None, most: int) -> str:
-    # a mask may be longer than what it stands for
-    return redact_text(plain_text(text or ""))[:most].strip()
+    """Return one line of text; a mask may be longer than what it stands for."""
+    return redact_text(" ".join(plain_text(text or "").split()))[:most].strip()

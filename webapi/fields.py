@@ -1,5 +1,6 @@
 """What a label, a prose text and a time may be, wherever a request has one."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -8,6 +9,7 @@ from typing import Any
 import marshmallow as ma
 import orjson
 
+from opssage.redaction import redact, redact_text
 from opssage.wire import parse_time
 
 MAX_LABELS = 64
@@ -73,6 +75,31 @@ class Label(ma.fields.String):
         return str(value)
 
 
+_BLANK = "\\x20\\xa0"
+# control characters, line ends, and what turns the direction of writing
+_UNPRINTABLE = "\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069"
+
+
+class Name(ma.fields.String):
+    """A name that fits on a line of a log, and does not begin with a blank."""
+
+    described: Mapping[str, str] = {"pattern": f"^[^{_BLANK}{_UNPRINTABLE}][^{_UNPRINTABLE}]*$"}
+    expected = "Not printable characters that begin with no blank."
+
+    def _deserialize(self, value: Any, *told: Any, **named: Any) -> str:
+        name: str = super()._deserialize(value, *told, **named)
+        if not re.fullmatch(self.described["pattern"], name):
+            raise ma.ValidationError(self.expected)
+        return name
+
+
+class DocumentName(Name):
+    """The name of a document; `#` stands between it and a heading where a passage is cited."""
+
+    described: Mapping[str, str] = {"pattern": f"^[^#{_BLANK}{_UNPRINTABLE}][^#{_UNPRINTABLE}]*$"}
+    expected = "Not printable characters without # that begin with no blank."
+
+
 class Labels(ma.fields.Field[dict[str, str]]):
     """Names to strings that can be stored as they are: they are the alert's identity.
 
@@ -111,21 +138,29 @@ def check_any(labels: Mapping[str, str]) -> None:
 
 
 class Annotations(ma.fields.Field[dict[str, str]]):
-    """Names to prose; what cannot be stored in it is replaced, as prose identifies nothing."""
+    """Names to prose, which identifies nothing: what cannot be stored in it is replaced.
+
+    So are secrets: rules write whole log lines and connection strings into their annotations.
+    """
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> dict[str, str]:
         if not isinstance(value, dict):
             raise ma.ValidationError("Not an object of names and strings.")
-        return prose(value)
+        return without_secrets(prose(value))
 
 
 class Prose(ma.fields.String):
-    """A text that identifies nothing; what cannot be stored in it is replaced."""
+    """A text that identifies nothing; what cannot be stored in it is replaced, and secrets."""
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
         if not isinstance(value, str):
             raise ma.ValidationError("Not a string.")
-        return clean(value)
+        return redact_text(clean(value))
+
+
+def without_secrets(told: Mapping[str, str]) -> dict[str, str]:
+    """Return names to prose with secrets masked, by the name and by their shape."""
+    return {name: str(text) for name, text in redact(told).items()}
 
 
 def prose(value: Any) -> dict[str, str]:

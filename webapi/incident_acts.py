@@ -1,5 +1,6 @@
 """What people do to an incident: delete it, have it diagnosed anew, look after it, judge it."""
 
+import difflib
 from collections.abc import Callable
 from typing import Any, NoReturn
 from uuid import UUID
@@ -12,6 +13,7 @@ from opssage.access import Scope
 from opssage.incident import Incident
 from opssage.wire import format_time
 from store import Feedback, Judgement, Store
+from tasks.diagnose.catalogue import CAUSES
 from webapi.answers import PageQuerySchema, PageSchema, as_json, cut, or_404, page, shown
 from webapi.auth import actor, needs
 from webapi.body import read
@@ -39,6 +41,15 @@ class AckSchema(ma.Schema):
     note = _note("Told in the timeline")
 
 
+class _KnownCause(ma.validate.OneOf):
+    """A cause of the catalogue; another word is answered with the one that may be meant."""
+
+    def _format_error(self, value: Any) -> str:
+        near = difflib.get_close_matches(str(value).lower(), self.choices, n=1)
+        known = f"did you mean {near[0]}?" if near else "docs/reference.md lists them."
+        return f"No cause of the catalogue; {known}"
+
+
 class NewFeedbackSchema(ma.Schema):
     """What somebody says of a diagnosis."""
 
@@ -46,6 +57,15 @@ class NewFeedbackSchema(ma.Schema):
         Judgement, by_value=True, required=True, metadata={"description": "Was it right?"}
     )
     root_cause = _note("What it really was")
+    cause = ma.fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=_KnownCause([each.name for each in CAUSES]),
+        metadata={
+            "description": "The same as the catalogue names it: then it counts. So does a"
+            " root_cause that names or words a hypothesis of the report exactly"
+        },
+    )
     comment = _note("Anything else")
 
 
@@ -61,6 +81,11 @@ class FeedbackSchema(ma.Schema):
     by = ma.fields.String(required=True)
     verdict = ma.fields.Enum(Judgement, by_value=True, required=True)
     root_cause = ma.fields.String(required=True, allow_none=True)
+    cause = ma.fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "What it really was as the catalogue names it, if it was told"},
+    )
     comment = ma.fields.String(required=True, allow_none=True)
 
 

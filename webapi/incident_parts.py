@@ -8,7 +8,9 @@ from flask import Response
 from flask_smorest import Blueprint
 
 from opssage.access import Scope
-from opssage.incident import AlertStatus, Incident
+from opssage.incident import AlertStatus, Incident, Status
+from opssage.knowledge import Standing
+from opssage.linking import LinkReason
 from store import KeptAlert, Store, event_position
 from webapi.alert_list import AlertsQuerySchema, KeptAlertSchema, shown_alert
 from webapi.answers import PageQuerySchema, PageSchema, as_json, cut, or_404, page, polled, shown
@@ -66,12 +68,57 @@ class SimilarIncidentSchema(ma.Schema):
     shares = ma.fields.List(
         ma.fields.String(), required=True, metadata={"description": "In what they are alike"}
     )
+    category = ma.fields.String()
+    service = ma.fields.String(allow_none=True)
+    namespace = ma.fields.String(allow_none=True)
+    standing = ma.fields.String(
+        validate=ma.validate.OneOf([each.value for each in Standing]),
+        metadata={
+            "description": "What people said of its diagnosis; `corrected`: it was wrong, and"
+            " `root_cause` is what they said it was"
+        },
+    )
+    resolved_at = ma.fields.AwareDateTime(
+        allow_none=True, metadata={"description": "Null: it had not ended then"}
+    )
+    lasted_seconds = ma.fields.Float(allow_none=True)
+    actions = ma.fields.List(
+        ma.fields.String(), metadata={"description": "What its diagnosis advised"}
+    )
+    comment = ma.fields.String(metadata={"description": "Of who judged its diagnosis"})
 
 
 class SimilarSchema(ma.Schema):
     """Past incidents that resemble one, the most alike first."""
 
     items = ma.fields.List(ma.fields.Nested(SimilarIncidentSchema), required=True)
+
+
+class LinkedIncidentSchema(ma.Schema):
+    """An incident that belongs together with another one."""
+
+    incident_id = ma.fields.UUID(required=True)
+    reason = ma.fields.Enum(
+        LinkReason,
+        by_value=True,
+        required=True,
+        metadata={"description": "What most tells that they are one event"},
+    )
+    detail = ma.fields.String(required=True, metadata={"description": "All of it, in words"})
+    at = ma.fields.AwareDateTime(required=True, metadata={"description": "When it was found"})
+    alert_name = ma.fields.String(required=True)
+    severity = ma.fields.String(required=True)
+    service = ma.fields.String(required=True, allow_none=True)
+    status = ma.fields.Enum(Status, by_value=True, required=True)
+
+
+class LinksSchema(ma.Schema):
+    """The incidents that one is linked with, the newest link first; 200 at most."""
+
+    items = ma.fields.List(ma.fields.Nested(LinkedIncidentSchema), required=True)
+
+
+_LINKED = tuple(LinkedIncidentSchema().fields)
 
 
 def add_to(routes: Blueprint, store: Store) -> None:
@@ -89,6 +136,19 @@ def add_to(routes: Blueprint, store: Store) -> None:
         They may have been deleted since.
         """
         return polled(store, incident_id, _similar)
+
+    @routes.route("/<uuid:incident_id>/links")
+    @routes.alt_response(200, schema=LinksSchema, description="All of them")
+    @answers_problems(routes, 404)
+    @needs(Scope.READ)
+    def list_links(incident_id: UUID) -> Response:
+        """List the incidents that are one event with this one, as is known by now.
+
+        What a diagnosis knew of them is the `event` of its `enhanced_context`.
+        """
+        or_404(store.get_version(incident_id), incident_id)
+        found = store.list_links(incident_id)
+        return as_json({"items": [shown(each, _LINKED) for each in found]})
 
 
 def _add_lists(routes: Blueprint, store: Store) -> None:

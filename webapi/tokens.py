@@ -1,7 +1,5 @@
 """Tokens by REST: making, listing and revoking them."""
 
-import re
-from collections.abc import Mapping
 from typing import Any
 
 import marshmallow as ma
@@ -12,27 +10,13 @@ from opssage.access import Scope
 from store import KeptToken, Store
 from webapi.auth import READS, actor, needs
 from webapi.body import StrictParser
+from webapi.fields import Name
 from webapi.keyring import REMEMBERED_SECONDS, Keyring
 from webapi.problems import answers_problems, problem, refuse
 
 _NAME_CHARS = 128
-_BLANK = "\\x20\\xa0"
-# control characters, line ends, and what turns the direction of writing
-_UNPRINTABLE = "\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069"
 _ID_CHARS = 8
 _MOST_SECONDS = 10 * 366 * 86_400
-
-
-class _Name(ma.fields.String):
-    """A name that fits on a line of a log, and does not begin with a blank."""
-
-    described: Mapping[str, str] = {"pattern": f"^[^{_BLANK}{_UNPRINTABLE}][^{_UNPRINTABLE}]*$"}
-
-    def _deserialize(self, value: Any, *told: Any, **named: Any) -> str:
-        name: str = super()._deserialize(value, *told, **named)
-        if not re.fullmatch(self.described["pattern"], name):
-            raise ma.ValidationError("Not printable characters that begin with no blank.")
-        return name
 
 
 class _Seconds(ma.fields.Float):
@@ -47,7 +31,7 @@ class _Seconds(ma.fields.Float):
 class NewTokenSchema(ma.Schema):
     """A token to make."""
 
-    name = _Name(
+    name = Name(
         required=True,
         validate=ma.validate.Length(1, _NAME_CHARS),
         metadata={"description": "Whose it is; alerts that come with it have it as `sender`"},

@@ -3,6 +3,7 @@
 import gc
 import os
 import platform
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -10,9 +11,11 @@ from celery import Celery, signals
 
 import store
 from opssage import log
+from opssage.errors import SettingsError
 from opssage.settings import Settings
+from opssage.settings.topology import declared
 from tasks.collect import build_sources
-from tasks.enrich import load_runbooks
+from tasks.enrich import Library
 from tasks.pipeline import Parts
 from worker.options import options
 
@@ -27,13 +30,15 @@ class App(Celery):
 
     @cached_property
     def parts(self) -> Parts:
-        """Build store, sources and runbooks at first use, which is after the fork."""
+        """Build store, sources and library at first use, which is after the fork."""
         settings = self.opssage_settings
+        opened = store.connect(settings.database, settings.folder, store.Rules.of(settings))
         return Parts(
             settings=settings,
-            store=store.connect(settings.database, settings.folder, store.Rules.of(settings)),
+            store=opened,
             sources=build_sources(settings),
-            runbooks=load_runbooks(settings.folder / settings.enrich.runbooks),
+            library=Library(settings.folder / settings.enrich.runbooks, opened),
+            owners=_owners(settings),
         )
 
     @cached_property
@@ -41,6 +46,14 @@ class App(Celery):
         """The worker program that `celery worker` runs."""
         # by name: the web has no use for it, and it imports this app's tasks
         return self.subclass_with_self("worker.process:Worker")  # type: ignore[arg-type]
+
+
+def _owners(settings: Settings) -> Mapping[str, str]:
+    """Return who owns what; nothing when the file is gone since the start: collect tells of it."""
+    try:
+        return declared(settings).owners
+    except SettingsError:
+        return {}
 
 
 def create(settings: Settings, *, hasty: bool = False) -> App:

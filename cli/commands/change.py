@@ -1,36 +1,52 @@
 """`opssage change`."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
 
 from cli import listing
+from cli.ages import seconds_in
 from cli.client import PAGE, Client
 from cli.options import Options, messages, pass_options, print_json, takes
 from cli.output import Output
 from opssage.changes import ChangeKind
-from opssage.wire import format_time, parse_time
+from opssage.wire import format_time
 
-_COLUMNS = ("at", "kind", "namespace", "service", "version_after", "by", "summary")
+_COLUMNS = (
+    *("at", "kind", "namespace", "service"),
+    *("version_before", "version_after", "by", "summary"),
+)
 _KINDS = click.Choice([kind.value for kind in ChangeKind])
 
 
 class _Time(click.ParamType[str]):
-    """A time as RFC 3339 has it; one without a zone is UTC."""
+    """A time as RFC 3339 has it, or an age: so long ago."""
 
     name = "time"
 
+    def __init__(self, *, needs_zone: bool) -> None:
+        self._needs_zone = needs_zone
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the time in UTC, or tell how one is written."""
+        now = datetime.now(UTC)
+        if age := seconds_in(value):
+            return format_time(now - timedelta(seconds=age))
         try:
-            return format_time(parse_time(value))
+            moment = datetime.fromisoformat(value)
+            if moment.tzinfo is None and self._needs_zone:
+                self.fail(_NO_ZONE.format(value, moment.isoformat()), param, ctx)
+            return format_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
         except (ValueError, OverflowError):
-            now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-            self.fail(f"{value!r} is not a time like {now}", param, ctx)
+            example = now.isoformat(timespec="seconds").replace("+00:00", "Z")
+            self.fail(f"{value!r} is not a time like {example}, nor an age like 4m", param, ctx)
 
 
-_TIME = _Time()
+_NO_ZONE = "{!r} does not say its zone: write {}Z for UTC, or with an offset such as +01:00"
+_MOMENT = _Time(needs_zone=True)
+_TIME = _Time(needs_zone=False)
 
 
 @click.group()
@@ -46,7 +62,9 @@ def change() -> None:
 @click.option("--summary", required=True, help="What was changed, in a sentence.")
 @click.option("--service", help="The service or workload.")
 @click.option("--namespace", help="Its Kubernetes namespace.")
-@click.option("--at", type=_TIME, help="When (default: now).")
+@click.option(
+    "--at", type=_MOMENT, help="When (default: now): a time with its zone, or 4m for ago."
+)
 @click.option("--by", help="Who: a person or a pipeline.")
 @click.option("--from", "version_before", help="The version, image or value before.")
 @click.option("--to", "version_after", help="The version, image or value after.")
@@ -91,8 +109,10 @@ def _pair(text: str) -> tuple[str, str]:
 @click.option("--service", "services", multiple=True, help="Only of it; repeat for any of several.")
 @click.option("--namespace", "namespaces", multiple=True, help="Only in it; repeat as above.")
 @click.option("--kind", "kinds", multiple=True, type=_KINDS, help="Only of it; repeat as above.")
-@click.option("--since", type=_TIME, help="Happened then or later.")
-@click.option("--until", type=_TIME, help="Happened then or before.")
+@click.option(
+    "--since", type=_TIME, help="Happened then or later: a time, UTC without a zone, or 1h for ago."
+)
+@click.option("--until", type=_TIME, help="Happened then or before; likewise.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, PAGE))
 @takes("config", "data", "url", "token", "json")
 @pass_options

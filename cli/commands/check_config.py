@@ -11,6 +11,8 @@ from cli.exits import Exit
 from cli.options import Options, messages, pass_options, print_json, takes
 from opssage import settings
 from opssage.errors import SettingsError
+from opssage.settings import Settings
+from tasks.collect import source_faults
 
 
 @click.command("check-config")
@@ -24,10 +26,12 @@ def check_config(
 ) -> None:
     """Say all that is wrong with a configuration FILE (default: the one in use).
 
+    The files that its sources name are read too: check it where the workers run.
+
     Exits with 3 when there is a fault.
     """
     try:
-        found = notifying.checked(settings.load(file or options.config))
+        found = _checked(settings.load(file or options.config))
     except SettingsError as error:
         if options.json:
             print_json({"ok": False, "faults": error.faults})
@@ -42,6 +46,13 @@ def check_config(
         click.echo(yaml.safe_dump(shown, sort_keys=False), nl=False)
     else:
         messages.print(_praise(file or options.config), soft_wrap=True)
+
+
+def _checked(found: Settings) -> Settings:
+    """Return the settings. Raises SettingsError for what cannot be used outside of the file."""
+    if faults := [*source_faults(found), *notifying.faults(found)]:
+        raise SettingsError(faults)
+    return found
 
 
 def _praise(named: Path | None) -> str:

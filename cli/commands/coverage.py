@@ -37,15 +37,19 @@ def coverage(context: click.Context, options: Options, file: Path, *, markdown: 
     for besides. Which queries a Prometheus gets depends on its metrics: shown is what one gets
     that does not tell them.
 
-    Exits with 1 when a rule has no plan.
+    Exits with 1 when a rule has no plan or its expression cannot be read, 2 when the file is
+    malformed.
     """
-    found = [covered(rule) for rule in rule_files.read(file)]
+    read = rule_files.read(file)
+    found = [covered(rule) for rule in read.rules]
     if options.json:
         print_json({"summary": _summary(found), "rules": [_document(each) for each in found]})
     elif markdown:
         click.echo("\n".join(_markdown(found)))
     else:
         listing.show(Output(), _COLUMNS, map(_row, found))
+    for told in (*read.notes, *_unreadable(found)):
+        messages.print(told, soft_wrap=True, markup=False)
     summary = _summary(found)
     messages.print(
         f"{summary['with_plan']} of {summary['rules']} rules have a plan; "
@@ -59,9 +63,16 @@ def coverage(context: click.Context, options: Options, file: Path, *, markdown: 
 def _summary(found: Sequence[Coverage]) -> dict[str, int]:
     return {
         "rules": len(found),
-        "with_plan": sum(each.has_plan for each in found),
+        "with_plan": sum(each.has_plan and not each.error for each in found),
+        "unreadable": sum(bool(each.error) for each in found),
         "without_place": sum(each.places == (CLUSTER,) for each in found),
     }
+
+
+def _unreadable(found: Sequence[Coverage]) -> Iterator[str]:
+    for each in found:
+        if each.error:
+            yield f"the expression of {each.name} cannot be read: {' '.join(each.error.split())}"
 
 
 def _document(each: Coverage) -> dict[str, Any]:

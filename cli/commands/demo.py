@@ -56,8 +56,6 @@ def demo(options: Options, outages: tuple[str, ...], *, postgres: bool, keep: bo
                 raise CommandError("not every outage was diagnosed")
     except supervisor.StoppedError:
         raise CommandError("stopped before the end") from None
-    if options.json:
-        print_json(found)
 
 
 @contextmanager
@@ -132,15 +130,18 @@ async def _run(
     plan: Plan, played: Sequence[Recording], source_port: int, *, keep: bool, as_json: bool
 ) -> list[Incident]:
     services = stack.services(plan)
-    with (plan.data / _LOG).open("w") as log, ExitStack() as starting:
+    with (plan.data / _LOG).open("w") as log, ExitStack() as starting, ExitStack() as sources:
         starting.enter_context(messages.status("starting the service"))
         async with supervisor.running(services, _writer(log)) as running:
             starting.close()
             messages.print(f"the service runs: {', '.join(each.name for each in services)}")
-            playing = asyncio.to_thread(_play, plan, played, source_port, as_json=as_json)
+            console = Output(quiet=as_json)
+            playing = asyncio.to_thread(_play, plan, played, source_port, console, sources)
             found = await running.until_done(playing)
+            if as_json:
+                print_json(found)
             if keep:
-                messages.print(_kept(plan))
+                messages.print(_kept(plan, played), markup=False, soft_wrap=True)
                 await running.until_stopped()
             else:
                 messages.print("\nthe service ends, and its addresses; --keep leaves it running")
@@ -156,38 +157,47 @@ def _writer(log: TextIO) -> Say:
 
 
 def _play(
-    plan: Plan, played: Sequence[Recording], source_port: int, *, as_json: bool
+    plan: Plan,
+    played: Sequence[Recording],
+    source_port: int,
+    console: Output,
+    sources: ExitStack,
 ) -> list[Incident]:
-    """Play one outage after the other; each is all that the sources know of."""
+    """Play one outage after the other; each is all that the sources know of.
+
+    The last one is served until `sources` is closed.
+    """
     found = []
-    console = Output(quiet=as_json)
     with Client(f"http://127.0.0.1:{plan.port}") as client:
         for number, outage in enumerate(played, 1):
             messages.print(f"\n[{number}/{len(played)}] {outage.title}", markup=False)
-            for incident in _diagnosed(client, outage, source_port):
+            for incident in _diagnosed(client, outage, source_port, sources):
                 address = client.page_of(incident["incident_id"])
                 report.show(incident, address, console, brief=True)
                 found.append(incident)
     return found
 
 
-def _diagnosed(client: Client, outage: Recording, source_port: int) -> list[Incident]:
+def _diagnosed(
+    client: Client, outage: Recording, source_port: int, sources: ExitStack
+) -> list[Incident]:
     """Serve the outage, send its alerts as Alertmanager would, and wait for the diagnosis."""
+    sources.close()
     now = datetime.now(UTC)
     served = server.serve(outage, port=source_port, now=now)
-    try:
-        webhook = orjson.dumps(outage.webhook(now, served.url))
-        receipt = client.send(Form.ALERTMANAGER.path, webhook)
-        started = progress.known(*receipt["incidents"])
-        return progress.follow(client, started, _DIAGNOSIS_SECONDS, messages)
-    finally:
-        served.stop()
+    sources.callback(served.stop)
+    webhook = orjson.dumps(outage.webhook(now, served.url))
+    receipt = client.send(Form.ALERTMANAGER.path, webhook)
+    started = progress.known(*receipt["incidents"])
+    return progress.follow(client, started, _DIAGNOSIS_SECONDS, messages)
 
 
-def _kept(plan: Plan) -> str:
+def _kept(plan: Plan, played: Sequence[Recording]) -> str:
+    gone = ", and no longer of the others: `opssage retry` finds nothing for these"
     return (
         f"\nthe service goes on until Ctrl-C:\n"
         f"  incidents  http://127.0.0.1:{plan.port}/api/v1/incidents\n"
         f"  API docs   http://127.0.0.1:{plan.port}/api/docs\n"
-        f"  Flower     http://127.0.0.1:{plan.flower_port}"
+        f"  Flower     http://127.0.0.1:{plan.flower_port}\n"
+        f"  sources    answer of the last outage{gone if len(played) > 1 else ''}"
     )

@@ -14,6 +14,7 @@ from cli.options import Options, pass_options, print_json, takes
 from cli.output import Output
 from tasks.notify import AppriseSender
 
+_WIDTH = 14  #: of the column of names
 _STYLES = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "bold red"}
 
 
@@ -45,9 +46,8 @@ def doctor(context: click.Context, options: Options, *, notify: bool) -> None:
 
 
 def _show(finding: Finding, console: Console) -> None:
-    line = Text.assemble(
-        (f"{finding.level:<5}", _STYLES[finding.level]), f"{finding.check:<12}{finding.message}"
-    )
+    told = f"{finding.check:<{_WIDTH}}{finding.message}"
+    line = Text.assemble((f"{finding.level:<5}", _STYLES[finding.level]), told)
     console.print(line, soft_wrap=True)
     if finding.fix:
-        console.print(Text(f"{'':<17}fix: {finding.fix}"), soft_wrap=True)
+        console.print(Text(f"{'':<{5 + _WIDTH}}fix: {finding.fix}"), soft_wrap=True)

@@ -11,16 +11,18 @@ from store import Judgement
 @takes_incident
 @click.argument("verdict", type=click.Choice([each.value for each in Judgement]))
 @click.option("--root-cause", metavar="TEXT", help="What it really was.")
+@click.option("--cause", metavar="NAME", help="The same, as the catalogue of causes names it.")
 @click.option("--comment", metavar="TEXT", help="Anything else.")
 @takes("config", "data", "url", "token", "json")
 @pass_options
-def feedback(
-    options: Options, incident_id: str, verdict: str, root_cause: str | None, comment: str | None
-) -> None:
-    """Say whether an incident's present diagnosis is right."""
-    said = {"verdict": verdict, "root_cause": root_cause, "comment": comment}
+def feedback(options: Options, /, incident_id: str, verdict: str, **said: str | None) -> None:
+    """Say whether an incident's present diagnosis is right.
+
+    Judgements of a known cause move later diagnoses of the same component a little.
+    """
     with Client(*options.address()) as client:
-        kept = client.judge(incident_id, {name: text for name, text in said.items() if text})
+        told = {name: text for name, text in said.items() if text}
+        kept = client.judge(incident_id, {"verdict": verdict, **told})
     if options.json:
         print_json(kept)
     else:

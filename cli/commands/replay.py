@@ -71,7 +71,7 @@ def _replayed(read: Bundle, path: str) -> Replayed:
     except Exception as error:  # somebody else wrote the file: any fault is one of its own
         log.debug("replay_failed", exc_info=error)
         told = f"{path}: cannot be replayed: {type(error).__name__}: {error}"
-        raise CommandError(told, Exit.USAGE) from error
+        raise CommandError(report.printable(told), Exit.USAGE) from error
 
 
 def _show(read: Bundle, replayed: Replayed, path: str) -> None:
@@ -101,7 +101,7 @@ def _changes(
     for key in keys:
         before, after = _lines(one.get(key)), _lines(other.get(key))
         names = (f"recorded/{key}", f"replayed/{key}")
-        yield from difflib.unified_diff(before, after, *names, lineterm="")
+        yield from map(report.printable, difflib.unified_diff(before, after, *names, lineterm=""))
 
 
 def _lines(value: object) -> list[str]:

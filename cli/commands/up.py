@@ -14,6 +14,7 @@ from cli.stack import Plan
 from opssage import settings
 from opssage.errors import StoreUnavailableError
 from opssage.settings import BrokerSettings, Settings
+from tasks.collect import source_faults
 
 _PORT = click.IntRange(1, 65535)
 _BROKER_VARIABLE = "OPSSAGE_BROKER_URL"
@@ -47,6 +48,8 @@ def up(options: Options, port: int | None, flower_port: int, *, postgres: bool) 
             stack.check_database(effective)
         if not own_broker:
             stack.check_broker(effective)
+        for fault in source_faults(effective):
+            messages.print(f"never asked until it is mended: {fault}", soft_wrap=True, markup=False)
         asyncio.run(_run(plan, effective))
 
 

@@ -45,7 +45,7 @@ def _parse(text: str, name: str) -> tuple[dict[str, Any], list[str]]:
         raise SettingsError(
             [f"{name}: is not a mapping; write sections such as `web:` with keys indented below"]
         )
-    return document, list(_written_twice(node))
+    return document, list(_written_twice(node, set()))
 
 
 def _syntax_fault(error: yaml.MarkedYAMLError, name: str) -> str:
@@ -55,13 +55,15 @@ def _syntax_fault(error: yaml.MarkedYAMLError, name: str) -> str:
     return f"{place}: {reason}; check the quotes and the indentation there"
 
 
-def _written_twice(node: yaml.Node, *at: str) -> Iterator[str]:
-    if not isinstance(node, yaml.MappingNode):
+def _written_twice(node: yaml.Node, seen: set[int], *at: str) -> Iterator[str]:
+    """Look at each node once, by whichever aliases it is reached: it may even hold itself."""
+    if not isinstance(node, yaml.MappingNode) or id(node) in seen:
         return
+    seen.add(id(node))
     lines: dict[tuple[str, ...], int] = {}
     for key, value in node.value:
         path, line = (*at, str(key.value)), key.start_mark.line + 1
         if path in lines:
             yield f"{'.'.join(path)}: written twice, in lines {lines[path]} and {line}; keep one"
         lines[path] = line
-        yield from _written_twice(value, *path)
+        yield from _written_twice(value, seen, *path)

@@ -6,7 +6,7 @@ Every fault reads `key.path: what is wrong; how to fix it`.
 import dataclasses
 import difflib
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from marshmallow import ValidationError, fields
@@ -156,6 +156,39 @@ def settle_targets(values: Mapping[str, Any]) -> list[str]:
         first.setdefault(name, position)
     return faults
 
+
+def settle_sources(values: Mapping[str, Any]) -> list[str]:
+    """Return which credentials of sources contradict each other, or are half there."""
+    return [
+        f"sources.{name}.{fault}"
+        for name, section in (values.get("sources") or {}).items()
+        if isinstance(section, Mapping)
+        for applies, fault in _HALVES
+        if applies(section.get)
+    ]
+
+
+_Given = Callable[[str], Any]
+
+_HALVES: tuple[tuple[Callable[[_Given], Any], str], ...] = (
+    (
+        lambda given: given("bearer_token") and given("username"),
+        "username: is set beside bearer_token, and only one can be sent; take one of them away",
+    ),
+    (
+        lambda given: given("username") and not given("password"),
+        "password: missing beside username; write it, or take username away",
+    ),
+    (
+        lambda given: given("key_file") and not given("cert_file"),
+        "cert_file: missing beside key_file; write it, or take key_file away",
+    ),
+    (
+        lambda given: given("context") and not given("config"),
+        "config: missing beside context; write the kubeconfig it is in, or take context away",
+    ),
+)
+"""When it applies, and what is wrong then and how to fix it."""
 
 _SHORTER = (
     ("worker.heartbeat_seconds", 0.5, "worker.lease_seconds", "one late heartbeat ends a lease"),

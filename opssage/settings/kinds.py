@@ -106,6 +106,26 @@ def text(
     )
 
 
+class _Credential(fields.String):
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> str:
+        # a secret that was made with `echo` ends with a line end
+        return str(super()._deserialize(value, attr, data, **kwargs)).strip()
+
+
+def credential(*, env: str | None = None) -> Any:
+    """Declare a token that is sent in a header; none by default. White space around it goes."""
+    return setting(
+        None,
+        field=_Credential(validate=validate.Regexp(r"[!-~]+\Z")),
+        expects="a token of printable ASCII characters without spaces",
+        example="a token",
+        env=env,
+        secret=True,
+    )
+
+
 def header_name(*, example: str) -> Any:
     """Declare the name of an HTTP header; none by default."""
     return setting(
@@ -114,6 +134,16 @@ def header_name(*, example: str) -> Any:
         field=fields.String(validate=validate.Regexp(r"^[\w!#$%&'*+.^`|~-]+\Z", re.ASCII)),
         expects="the name of a header",
         example=example,
+    )
+
+
+def host_names() -> Any:
+    """Declare a list of names of hosts, in any case; empty by default."""
+    return setting(
+        (),
+        field=TupleOf(_Choice(validate=validate.Regexp(r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?\Z"))),
+        expects="a list of names of hosts",
+        example="[runbooks.example.com]",
     )
 
 

@@ -14,6 +14,7 @@ from opssage.settings.faults import (
     check,
     dotted,
     settle_auth,
+    settle_sources,
     settle_targets,
     settle_times,
     without_password,
@@ -45,6 +46,8 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
     faults += refused
     if not any(fault.startswith(("auth:", "auth.")) for fault in faults):
         faults += settle_auth(values)
+    if not any(fault.startswith("sources") for fault in faults):
+        faults += settle_sources(values)
     if not any(fault.startswith("notify") for fault in faults):
         faults += settle_targets(values)
     if not any(fault.startswith(("worker", "collect")) for fault in faults):

@@ -10,9 +10,11 @@ from opssage.notification import Event
 from opssage.settings.kinds import (
     broker_url,
     choice,
+    credential,
     database_url,
     flag,
     header_name,
+    host_names,
     label_names,
     label_patterns,
     seconds,
@@ -174,7 +176,7 @@ class HttpSource:
     """A source that is asked over HTTP; not asked without a URL."""
 
     url: str | None = web_url(None, example="http://prometheus:9090")
-    bearer_token: str | None = text(None, example="a token", secret=True)
+    bearer_token: str | None = credential()
     username: str | None = text(None, example="opssage")
     password: str | None = text(None, example="a password", secret=True)
     tenant: str | None = text(None, example="team-a")
@@ -189,7 +191,7 @@ class PrometheusSettings(HttpSource):
     """The Prometheus to ask, or what speaks its API."""
 
     url: str | None = web_url(None, example="http://prometheus:9090", env="PROMETHEUS_URL")
-    bearer_token: str | None = text(None, example="a token", env="PROMETHEUS_TOKEN", secret=True)
+    bearer_token: str | None = credential(env="PROMETHEUS_TOKEN")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -197,7 +199,7 @@ class AlertmanagerSettings(HttpSource):
     """The Alertmanager to ask what else fires and what is silenced."""
 
     url: str | None = web_url(None, example="http://alertmanager:9093", env="ALERTMANAGER_URL")
-    bearer_token: str | None = text(None, example="a token", env="ALERTMANAGER_TOKEN", secret=True)
+    bearer_token: str | None = credential(env="ALERTMANAGER_TOKEN")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -205,7 +207,7 @@ class LokiSettings(HttpSource):
     """The Loki to ask."""
 
     url: str | None = web_url(None, example="http://loki:3100", env="LOKI_URL")
-    bearer_token: str | None = text(None, example="a token", env="LOKI_TOKEN", secret=True)
+    bearer_token: str | None = credential(env="LOKI_TOKEN")
     max_lines: int = whole(2000, most=5000)
 
 
@@ -237,6 +239,9 @@ class EnrichSettings:
     runbooks: str = text("./runbooks")  #: a folder of Markdown files, relative to `folder`
     max_passages: int = whole(5, least=0)
     past_incidents: int = whole(20, least=0)
+    runbook_hosts: tuple[str, ...] = host_names()
+    max_document_bytes: int = whole(262_144)  #: the text of one document
+    max_knowledge_bytes: int = whole(33_554_432)  #: the texts of all of them
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,7 +1,8 @@
-"""The topology file: who calls whom, as people write it down.
+"""The topology file: who calls whom and whose it is, as people write it down.
 
     services:
       shop/web:
+        owner: team-storefront
         calls: [shop/cart, shop/orders]
       shop/orders:
         calls: [billing/payment, mail]
@@ -11,6 +12,7 @@ A service is `namespace/name`, or `name` alone where that is enough to tell whic
 
 import difflib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 from opssage.errors import SettingsError
 from opssage.graph import Edge, ServiceGraph
 from opssage.settings.document import read
+from opssage.settings.sections import Settings
 
 SOURCE = "topology_file"
 _KEY = "sources.topology_file"
@@ -26,6 +29,8 @@ _NO_SERVICE = "is not namespace/name, or name alone (a number needs quotes); for
 _NO_LIST = "is not a list of services; for example [shop/cart, shop/orders]"
 _NO_SERVICES = "is not a section; write services indented below it, each with what it calls"
 _NO_CALLS = "is not a section; write `calls:` with a list of services below it"
+_NO_OWNER = "is not a name of at most 128 characters on one line; for example team-storefront"
+_OF_SERVICE = ("calls", "owner")
 
 
 def _service() -> fields.String:
@@ -39,6 +44,11 @@ class _Service(Schema):
     error_messages = {"type": _NO_CALLS}  # noqa: RUF012 - marshmallow's own way to say it
 
     calls = fields.List(_service(), allow_none=True, error_messages={"invalid": _NO_LIST})
+    owner = fields.String(
+        allow_none=True,
+        validate=validate.Regexp(r"[^\x00-\x1f\x7f]{1,128}\Z", error=_NO_OWNER),
+        error_messages={"invalid": _NO_OWNER},
+    )
 
 
 class _File(Schema):
@@ -50,8 +60,27 @@ class _File(Schema):
     )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Topology:
+    """What a topology file says."""
+
+    calls: ServiceGraph = field(default_factory=ServiceGraph)
+    owners: Mapping[str, str] = field(default_factory=dict)  #: service, as written → its owner
+
+
+def declared(settings: Settings) -> Topology:
+    """Return what the configured file says; nothing without one. Raises SettingsError."""
+    file = settings.sources.topology_file
+    return Topology() if file is None else read_file(settings.folder / file)
+
+
 def read_topology(path: Path) -> ServiceGraph:
     """Return the calls in a topology file. Raises SettingsError with all faults at once."""
+    return read_file(path).calls
+
+
+def read_file(path: Path) -> Topology:
+    """Return what a topology file says. Raises SettingsError with all faults at once."""
     if not path.is_file():
         raise SettingsError([f"{_KEY}: {path} is not a file; correct the path, or write null"])
     try:
@@ -64,10 +93,16 @@ def read_topology(path: Path) -> ServiceGraph:
         faults += _told(error.messages_dict)
     if faults:
         raise SettingsError([f"{_KEY}: {path.name}: {fault}" for fault in faults])
-    return ServiceGraph.of(
+    services: Mapping[str, Mapping[str, Any] | None] = loaded["services"]
+    edges = (
         Edge(caller=caller, called=called, source=SOURCE)
-        for caller, service in loaded["services"].items()
+        for caller, service in services.items()
         for called in (service or {}).get("calls") or ()
+    )
+    owners = {name: (service or {}).get("owner") for name, service in services.items()}
+    return Topology(
+        calls=ServiceGraph.of(edges),
+        owners={name: owner for name, owner in sorted(owners.items()) if owner},
     )
 
 
@@ -98,14 +133,16 @@ def _told_of_service(at: str, wrong: Mapping[str, Any]) -> Iterator[str]:
     for key, found in wrong.items():
         if key == "_schema":
             yield f"{at}: {found[0]}"
-        elif key != "calls":
-            yield f"{at}.{key}: {_unknown(key, 'calls')}"
+        elif key not in _OF_SERVICE:
+            yield f"{at}.{key}: {_unknown(key, *_OF_SERVICE)}"
         elif isinstance(found, Mapping):
-            yield from (f"{at}.calls[{position}]: {said[0]}" for position, said in found.items())
+            yield from (f"{at}.{key}[{position}]: {said[0]}" for position, said in found.items())
         else:
-            yield f"{at}.calls: {found[0]}"
+            yield f"{at}.{key}: {found[0]}"
 
 
-def _unknown(key: str, known: str) -> str:
-    near = difflib.get_close_matches(str(key), [known])
-    return f"unknown key; did you mean {known}?" if near else f"unknown key; known here: {known}"
+def _unknown(key: str, *known: str) -> str:
+    near = difflib.get_close_matches(str(key), known, n=1)
+    if near:
+        return f"unknown key; did you mean {near[0]}?"
+    return f"unknown key; known here: {', '.join(known)}"

@@ -6,7 +6,7 @@ new query is one row of `plan`.
 
 from tasks.collect.changes import MOST_CHANGES
 from tasks.collect.outages import outage
-from tasks.collect.registry import build_sources
+from tasks.collect.registry import build_sources, source_faults
 from tasks.collect.runner import collect
 from tasks.collect.source import Answer, Scope, Source, Unconfigured
 
@@ -19,4 +19,5 @@ __all__ = [
     "build_sources",
     "collect",
     "outage",
+    "source_faults",
 ]

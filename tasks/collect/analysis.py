@@ -11,6 +11,7 @@ from opssage.evidence import (
     SourceReport,
     SourceStatus,
 )
+from opssage.redaction import redact_text
 from tasks.collect.targets import Targets
 
 MAX_OBSERVATIONS = 10
@@ -24,7 +25,7 @@ def _metric(data: Mapping[str, Any]) -> float:
 
 
 def _log(data: Mapping[str, Any]) -> float:
-    is_new = data["count_before"] == 0 and data["count_after"] > 0
+    is_new = data["count_before"] == 0 and data["count_after"] > 0  # None: nobody knows
     return 10.0 + data["count_after"] if is_new and data["level"] == "error" else 0.0
 
 
@@ -78,6 +79,7 @@ def _sentence(report: SourceReport, more: int) -> str:
         return f"{report.source} was not asked: {report.error}"
     verb = "did not answer" if report.status is SourceStatus.FAILED else "was not asked"
     others = f" (and {more} more like it)" if more else ""
-    command = report.by_hand or report.query
-    by_hand = f"; to run by hand{others}: {command}" if command else ""
-    return f"{report.source} {verb}: {report.error}{by_hand}"
+    fault = f"{report.source} {verb}: {report.error}"
+    told = f"{fault}; to run by hand{others}: {report.by_hand}" if report.by_hand else fault
+    # a mask in the midst of a command may take a quotation mark of it away
+    return told if redact_text(told) == told else fault

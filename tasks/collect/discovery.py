@@ -39,14 +39,17 @@ def discovered(
     ]
     start, end = scope.window.start, scope.window.end
     calls = [
-        partial(metadata.labels, metrics, start, end, deadline) for metrics in asked if metrics
+        partial(metadata.labels, metrics, start, end, deadline)
+        for metrics in ((), *filter(None, asked))  # of nothing in particular: of all series
     ]
-    answers = iter(run_all(calls, workers=len(calls), deadline=deadline) if calls else ())
+    every, *some = run_all(calls, workers=len(calls), deadline=deadline)
+    answers = iter(some)
     objects, requests = (next(answers) if metrics else None for metrics in asked)
-    told = [answer for answer in (objects, requests) if answer is not None]
+    told = [answer for answer in (every, objects, requests) if answer is not None]
     labels = (objects.value if objects else None) or frozenset()
     site = Site(
         metrics=names.value,
+        labels=(every.value if every else None) or frozenset(),
         request_labels=requests.value if requests else None,
         exported=frozenset(name for name in OBJECT_LABELS if exported_as(name) in labels),
     )

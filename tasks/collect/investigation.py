@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from opssage.evidence import Evidence, SourceReport, SourceStatus
+from opssage.evidence import NO_VALUE, Evidence, SourceReport, SourceStatus
 from tasks.collect.alert_signals import Watched, signal_evidence, watched
 from tasks.collect.metrics import evidence_of, gridded, observe, planned, telling, times_of
 from tasks.collect.places import Places
@@ -82,6 +82,15 @@ class Investigation:
             )
         )
 
+    def seen(self, answers: Mapping[Query, Result]) -> frozenset[str]:
+        """Return the metrics of the plan that series were found of."""
+        return frozenset(
+            name
+            for question in self.questions
+            if answers[self._recent(question.query)].series
+            for name in question.row.metrics
+        )
+
     def read(self, answers: Mapping[Query, Result]) -> Answer:
         """Return the evidence in all the answers, each series once, and the ledger."""
         found: list[Evidence] = []
@@ -100,8 +109,20 @@ class Investigation:
         if self.changes:
             created, owners = (answers[query] for query in self.changes)
             found += rollouts(created, owners, self.scope, _serving(found))
-        ledger = (_noted(answers[query].report, notes.get(query, "")) for query in self.queries)
+        own = self._valueless(answers)
+        ledger = (
+            replace(answers[query].report, error=NO_VALUE)
+            if query in own
+            else _noted(answers[query].report, notes.get(query, ""))
+            for query in self.queries
+        )
         return Answer(evidence=_each_once(found), reports=(*ledger, *self.left_out))
+
+    def _valueless(self, answers: Mapping[Query, Result]) -> frozenset[Query]:
+        """Return the alerts' own queries when none of them found anything."""
+        own = frozenset(self._own(item) for item in self.watched)
+        empty = all(answers[query].report.status is SourceStatus.EMPTY for query in own)
+        return own if empty else frozenset()
 
     def _row(
         self,

@@ -12,6 +12,7 @@ from tasks.collect.log_records import Line, Stretch
 from tasks.collect.stack_traces import Thrown
 
 NEW, SURGED, VANISHED, STEADY = "new", "surged", "vanished", "steady"
+UNKNOWN = "unknown"  #: what was written before onset could not be read
 
 _SURE_LINES = 3
 """Where a limit left less of the time before than of the time after, so many lines must have been
@@ -24,7 +25,7 @@ _REGULAR_LINES = 10  #: lines before, at least …
 _REGULAR_QUARTERS = 4  #: … and some in each quarter of the time, else they were a burst
 
 _RANK = {ERROR: 0, WARNING: 1, "": 2, INFO: 3}
-_NEWS = {NEW: 0, SURGED: 0, VANISHED: 1, STEADY: 2}
+_NEWS = {NEW: 0, SURGED: 0, VANISHED: 1, UNKNOWN: 2, STEADY: 3}
 SUBJECT_KEYS = ("namespace", "service", "pod", "container")
 
 
@@ -58,13 +59,21 @@ class Group:
 
     @property
     def first_at(self) -> int | None:
-        """When it was first seen since onset; None when older lines may have been cut off."""
-        return self.after[0].at if self.after and self.stretches[1].is_complete else None
+        """When it was first seen since onset; None when nobody knows."""
+        is_certain = self.is_comparable and self.stretches[1].is_complete
+        return self.after[0].at if self.after and is_certain else None
+
+    @property
+    def is_comparable(self) -> bool:
+        """False when the lines of the time before could not be read."""
+        return self.stretches[0].is_known
 
     @property
     def change(self) -> str:
-        """What became of it: new, surged, vanished or steady."""
+        """What became of it: new, surged, vanished, steady, or unknown."""
         before, after = self.stretches
+        if not before.is_known:
+            return UNKNOWN
         if not self.after:
             expected = self.rate_before * after.covered_seconds / 60
             is_gone = after.is_complete and expected >= _GONE_LINES and self._was_regular
@@ -121,10 +130,14 @@ def merged(selectors: Iterable[Groups]) -> Groups:
             if known is None:
                 found[key] = group
             elif any(subject in known.subjects for subject in group.subjects):
-                found[key] = max(known, group, key=lambda item: item.covered_seconds)
+                found[key] = max(known, group, key=_seen)
             else:
                 found[key] = _together(known, group)
     return _folded(found)
+
+
+def _seen(group: Group) -> tuple[bool, float]:
+    return group.is_comparable, group.covered_seconds
 
 
 def _folded(groups: Groups) -> Groups:
@@ -141,7 +154,12 @@ def _folded(groups: Groups) -> Groups:
 
 
 def _together(one: Group, other: Group) -> Group:
-    """Return both as one, over the time of the one that saw more."""
+    """Return both as one, over the time of the one that saw more.
+
+    Lines that nothing is known of before onset would make news of what they are added to.
+    """
+    if one.is_comparable != other.is_comparable:
+        return one if one.is_comparable else other
     main, side = (one, other) if one.covered_seconds >= other.covered_seconds else (other, one)
     main.before = sorted([*main.before, *side.before], key=lambda line: line.at)
     main.after = sorted([*main.after, *side.after], key=lambda line: line.at)

@@ -6,6 +6,10 @@ from typing import Any
 
 import orjson
 
+from opssage.json_shape import is_deeper, structure_of
+from opssage.plain_text import plain
+from opssage.redaction import redact
+
 ERROR, WARNING, INFO = "error", "warning", "info"
 
 _LEVELS: Mapping[str, str] = {
@@ -48,22 +52,35 @@ _MASKS = re.compile(
 )
 _REPEATED = re.compile(r"<\*>(?:[\s,;:/.-]*<\*>)+")
 _MAX_TEMPLATE = 300
+_MAX_DEPTH = 32  #: of a JSON line: who logs deeper has not written it to be read
 _MAX_MASKED = 4000  #: characters of a message that are looked at
 
 
 def fields_of(line: str) -> dict[str, Any]:
-    """Return the fields of a JSON or logfmt line; empty for free text."""
+    """Return the fields of a JSON or logfmt line; empty for free text.
+
+    What JSON had escaped is plain and without secrets, as the line itself is.
+    """
     text = line.lstrip()
     if text.startswith("{"):
-        try:
-            document = orjson.loads(text)
-        except orjson.JSONDecodeError:
-            return {}
-        return document if isinstance(document, dict) else {}
+        return _json_fields(text)
     pairs = _LOGFMT.findall(line)
     if not any(key.lower() in (*_LEVEL_KEYS, *_MESSAGE_KEYS) for key, _ in pairs):
         return {}
     return {key: _unquoted(value) for key, value in pairs}
+
+
+def _json_fields(text: str) -> dict[str, Any]:
+    if is_deeper(structure_of(text.encode(errors="replace")), _MAX_DEPTH):
+        return {}
+    try:
+        document = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return {}
+    if not isinstance(document, dict):
+        return {}
+    fields: dict[str, Any] = redact(plain(document)) if "\\" in text else document
+    return fields
 
 
 def _unquoted(value: str) -> str:

@@ -7,10 +7,13 @@ from datetime import datetime
 
 import orjson
 
+from opssage.plain_text import plain_text
+from opssage.redaction import redact_text
 from tasks.collect.source import Scope
 
 MAX_TEXT = 32_768  #: characters of a record
 MAX_PARTS = 400  #: lines of a record
+LATEST = 253_402_300_799 * 10**9  #: nanoseconds since the epoch; of a later time there is no date
 
 _RUNTIME_SPLITS_AT = 16_384
 """Bytes after which Docker cuts a line (moby, daemon/logger/copier.go)."""
@@ -33,7 +36,8 @@ _PYTHON_CHAIN = (
 )
 _NAMED = re.compile(r"^[A-Za-z_][\w.$:]*(?::|$| \[\w+\]:)")
 _GO = re.compile(r"(?:^|\s)(?:panic: |panic serving |fatal error: )|^goroutine \d+ \[")
-_GO_GOES_ON = re.compile(r"goroutine \d+ \[|\[signal |created by |exit status \d|panic: ")
+# Not `panic: `: one within another is indented (runtime/panic.go, printpanics).
+_GO_GOES_ON = re.compile(r"goroutine \d+ \[|\[signal |created by |exit status \d")
 _GO_CALL = re.compile(r"[^\s()]+(?:\(\*[^\s()]+\)[^\s()]*)?\(")
 _EXCEPTIONAL = re.compile(r"(?:Error|Exception|Throwable)\b")
 
@@ -55,6 +59,7 @@ class Stretch:
     lines: tuple[Line, ...] = ()
     covered_seconds: float = 0.0
     is_complete: bool = True  #: False when older lines were cut off
+    is_known: bool = True  #: False when nobody could be asked for them
 
 
 def parted(lines: Iterable[Line], scope: Scope, *, since: datetime) -> tuple[Stretch, Stretch]:
@@ -185,4 +190,6 @@ def _docker_text(text: str) -> str | None:
     except orjson.JSONDecodeError:
         return None
     written = document["log"]
-    return written if document.keys() <= _DOCKER_KEYS and isinstance(written, str) else None
+    if not document.keys() <= _DOCKER_KEYS or not isinstance(written, str):
+        return None
+    return redact_text(plain_text(written))  # as JSON its characters may have been escaped

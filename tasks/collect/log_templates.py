@@ -22,6 +22,7 @@ from opssage.wire import format_time
 from tasks.collect.log_groups import (
     STEADY,
     SUBJECT_KEYS,
+    UNKNOWN,
     VANISHED,
     Group,
     Groups,
@@ -46,6 +47,7 @@ __all__ = ["Group", "Groups", "Line", "LineReader", "Stretch", "grouped", "log_e
 MAX_TEMPLATES = 40
 MAX_PLAIN = 10  #: templates as frequent as ever
 MAX_VANISHED = 5
+MAX_UNKNOWN = 20  #: templates of whose past nothing is known
 MAX_EXAMPLES = 3
 MAX_SCANNED = 50  #: lines of a group looked through for different examples
 MAX_LINE = 500
@@ -125,7 +127,7 @@ def _subject(labels: Mapping[str, str]) -> dict[str, str]:
 
 def log_evidence(groups: Groups, scope: Scope, *, source: str) -> tuple[Evidence, ...]:
     """Return the telling groups: news first, then some others for comparison."""
-    allowed = {VANISHED: MAX_VANISHED, STEADY: MAX_PLAIN}
+    allowed = {VANISHED: MAX_VANISHED, UNKNOWN: MAX_UNKNOWN, STEADY: MAX_PLAIN}
     kept: list[Group] = []
     for _, group in sorted(groups.items(), key=lambda item: (item[1].rank, item[0])):
         left = allowed.get(group.change, MAX_TEMPLATES)
@@ -138,13 +140,13 @@ def log_evidence(groups: Groups, scope: Scope, *, source: str) -> tuple[Evidence
 def _evidence(group: Group, scope: Scope, source: str) -> Evidence:
     first_at = None if group.first_at is None else _moment(group.first_at)
     seen = group.after[0] if group.after else group.before[-1]
-    data = {
+    data: dict[str, Any] = {
         "template": group.template,
         "level": group.level,
         "change": group.change,
-        "count_before": len(group.before),
+        "count_before": len(group.before) if group.is_comparable else None,
         "count_after": len(group.after),
-        "rate_before": group.rate_before,
+        "rate_before": group.rate_before if group.is_comparable else None,
         "rate_after": group.rate_after,
         "first_at": None if first_at is None else format_time(first_at),
         "examples": _examples(group),
@@ -167,7 +169,9 @@ def _summary(group: Group) -> str:
     level = f"{group.level} " if group.level else ""
     where = whom(group.subject)
     at = f" at {group.thrown.at}" if group.thrown and group.thrown.at else ""
-    if not group.before:
+    if not group.is_comparable:
+        course = f"{len(group.after)} since onset; what was before could not be read"
+    elif not group.before:
         course = f"{len(group.after)} since onset, none before"
     elif group.change == VANISHED:
         last = _moment(group.before[-1].at).strftime("%H:%M:%S")

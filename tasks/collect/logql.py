@@ -1,12 +1,12 @@
 """LogQL: which lines to ask a Loki for, by the labels it has."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from opssage.wire import format_time
 from tasks.collect.promql import OF_NAME, Matcher
+from tasks.collect.shell import word
 from tasks.collect.targets import Targets
 
 TROUBLE = (
@@ -75,12 +75,12 @@ def count_of(query: str, span: Span) -> str:
 def by_hand(query: str, span: Span, limit: int) -> str:
     """Return the command that shows the same lines; logcli reads LOKI_ADDR."""
     times = f"--from={format_time(span.start)} --to={format_time(span.end)}"
-    return f"logcli query --limit={limit} {times} {shlex.quote(query)}"
+    return f"logcli query --limit={limit} {times} {word(query)}"
 
 
 def count_by_hand(query: str, span: Span) -> str:
     """Return the command that asks the same of a metric query."""
-    return f"logcli instant-query --now={format_time(span.end)} {shlex.quote(query)}"
+    return f"logcli instant-query --now={format_time(span.end)} {word(query)}"
 
 
 def labels_by_hand(span: Span) -> str:

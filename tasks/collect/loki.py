@@ -10,7 +10,7 @@ from typing import Any
 from opssage.errors import SourceError
 from opssage.evidence import SourceReport, SourceStatus
 from tasks.collect.concurrency import run_all
-from tasks.collect.log_records import Line, Stretch, nanoseconds
+from tasks.collect.log_records import LATEST, Line, Stretch, nanoseconds
 from tasks.collect.log_templates import Groups, LineReader, grouped, log_evidence, merged
 from tasks.collect.logql import (
     TROUBLE,
@@ -31,6 +31,8 @@ WORKERS = 4
 _QUERY_RANGE = "/loki/api/v1/query_range"
 _CATEGORIES = {"X-Loki-Response-Encoding-Flags": "categorize-labels"}
 """Without it every value of structured metadata makes a stream of its own."""
+
+_UNREAD = Stretch(is_complete=False, is_known=False)
 
 _TOO_MANY = re.compile(r"max entries limit.*\(\d+ > (\d+)\)")
 """Loki's refusal of a `limit`, with what it allows (max_entries_limit_per_query)."""
@@ -150,7 +152,7 @@ class LokiSource:
             reply = ask(params)
         except RefusedError as error:
             allowed = _TOO_MANY.search(str(error))
-            if allowed is None or int(allowed[1]) >= self._max_lines:
+            if allowed is None or not 0 < int(allowed[1]) < self._max_lines:
                 raise
             params["limit"] = str(int(allowed[1]))
             reply = ask(params)
@@ -178,8 +180,8 @@ def _groups(fetched: Mapping[str, Sequence[_Fetched]]) -> Groups:
     found = []
     for query, sides in fetched.items():
         before, after = (item.stretch for item in sides)
-        if before is not None and after is not None:  # with one side only, all would be news
-            found.append(grouped(query, before, after, reader))
+        if after is not None:  # what was before tells nothing on its own
+            found.append(grouped(query, before or _UNREAD, after, reader))
     return merged(found)
 
 
@@ -202,7 +204,10 @@ def _line(labels: Mapping[str, str], value: Sequence[Any]) -> Line:
     """Return a line; the third element of its value, if any, are labels of its own."""
     categories = value[2] if len(value) > 2 else {}  # noqa: PLR2004 - [time, line, categories]
     own = {**categories.get("structuredMetadata", {}), **categories.get("parsed", {})}
-    return Line(at=int(value[0]), text=str(value[1]), labels=labels, own=_labels(own))
+    at = int(value[0])
+    if not 0 <= at < LATEST:
+        raise ValueError("not a time")
+    return Line(at=at, text=str(value[1]), labels=labels, own=_labels(own))
 
 
 def _labels(labels: Mapping[str, Any]) -> dict[str, str]:

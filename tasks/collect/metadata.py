@@ -3,14 +3,14 @@
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from shlex import quote
 from time import monotonic
 from typing import Any, Generic, TypeVar
 
 from opssage.errors import SourceError
 from opssage.evidence import SourceReport, SourceStatus
 from opssage.incident import Alert
-from tasks.collect.prometheus_api import SOURCE
+from tasks.collect.prometheus_api import PARTIAL, SOURCE, is_barred, is_partial
+from tasks.collect.shell import word
 from tasks.collect.tape import Params
 from tasks.collect.upstream import RefusedError, Upstream
 
@@ -30,6 +30,7 @@ class Told(Generic[T]):
     value: T | None  #: None when there was no answer
     report: SourceReport
     is_there: bool = True  #: somebody answered, be it to refuse
+    is_barred: bool = False  #: whoever answered lets nobody in, at least not here
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,8 +75,9 @@ class Metadata:
     def labels(
         self, metrics: Iterable[str], start: datetime, end: datetime, deadline: float
     ) -> Told[frozenset[str]]:
-        """Return the names of the labels on any of these metrics."""
-        params = {**_days(start, end), "match[]": tuple(metrics)}
+        """Return the names of the labels on any of these metrics; of none, on any series."""
+        chosen = tuple(metrics)
+        params = {**_days(start, end), **({"match[]": chosen} if chosen else {})}
         return self._told("/api/v1/labels", params, deadline, _names)
 
     def rules(self, deadline: float) -> Told[tuple[Rule, ...]]:
@@ -87,22 +89,26 @@ class Metadata:
         self, path: str, params: Params, deadline: float, read: Callable[[Any], T]
     ) -> Told[T]:
         began = monotonic()
-        value, size, error, is_there = None, 0, "", True
+        value, size, error, is_there, barred, note = None, 0, "", True, False, ""
         try:
             reply = self._upstream.get(path, params, deadline, keep_seconds=KEEP_SECONDS)
             value, size = _read(reply.body, read), reply.size
+            if is_partial(reply.body):
+                value, note = None, PARTIAL  # what is not in it may exist all the same
         except SourceError as fault:
             error, is_there = str(fault), isinstance(fault, RefusedError)
+            barred = is_barred(fault)
         report = SourceReport(
             source=SOURCE,
             status=SourceStatus.FAILED if error else SourceStatus.OK,
             query=f"{path}?match[]={','.join(params['match[]'])}" if "match[]" in params else path,
             duration_seconds=round(monotonic() - began, 3),
-            error=error,
+            error=error or note,
             size=size,
+            truncated=bool(note),
             by_hand=_by_hand(path, params) if error else "",
         )
-        return Told(value=value, report=report, is_there=is_there)
+        return Told(value=value, report=report, is_there=is_there, is_barred=barred)
 
 
 def _days(start: datetime, end: datetime) -> dict[str, str]:
@@ -158,5 +164,5 @@ def _by_hand(path: str, params: Params) -> str:
         for name, values in params.items()
         for value in ((values,) if isinstance(values, str) else values)
     )
-    data = " ".join(f"--data-urlencode {quote(pair)}" for pair in pairs)
+    data = " ".join(f"--data-urlencode {word(pair)}" for pair in pairs)
     return f'curl -sG "$PROMETHEUS_URL{path}" {data}'

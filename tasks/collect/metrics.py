@@ -13,13 +13,27 @@ from tasks.collect.places import Places
 from tasks.collect.prometheus_api import SOURCE, Grid, Result
 from tasks.collect.questions import Row
 from tasks.collect.sentences import course, whom
-from tasks.collect.series import Point, Reading, Statistics, Times, on_grid, read, thinned
+from tasks.collect.series import (
+    Point,
+    Reading,
+    Statistics,
+    Times,
+    on_grid,
+    read,
+    short,
+    thinned,
+    unbroken_from,
+)
 from tasks.collect.site import own_labels
 from tasks.collect.source import Scope
 from tasks.collect.targets import Targets
 
 _NOBODY = frozenset({"", "unknown"})  #: Istio calls a workload outside the mesh "unknown"
+_DIGITS = 6  #: of a statistic
 _DEVIATION_CAP = 1000.0  #: anything beyond is as telling
+
+LEAST_GUARD = 1 / 3
+"""Of a short history: so much of it before onset may be the fault's already."""
 
 LabelledPoints = tuple[Mapping[str, str], tuple[Point, ...]]
 
@@ -78,13 +92,25 @@ def _share(part: Sequence[Point] | None, whole: Sequence[Point]) -> tuple[Point,
     return tuple((at, (above.get(at) or 0.0) / total if total else None) for at, total in whole)
 
 
-def times_of(scope: Scope, results: Iterable[Result], grid: Grid) -> Times:
-    """Return the times of this investigation; `results` are all answers on one grid."""
-    samples = (item.samples[0][0] for result in results for item in result.series if item.samples)
+def times_of(
+    scope: Scope, results: Iterable[Result], grid: Grid, *, is_slow: bool = False
+) -> Times:
+    """Return the times of this investigation; `results` are all answers on one grid.
+
+    Where the history is shorter than was asked for, so is the time before onset that is not
+    believed to be calm.
+    """
+    onset = scope.window.onset.timestamp()
+    told = {at for result in results for item in result.series for at, _ in item.samples}
+    known = unbroken_from(sorted(told), step=grid.step, onset=onset)
+    begin = grid.start if known is None else known
+    guard = onset - scope.calm_until.timestamp()
+    share = max(LEAST_GUARD, guard / (onset - scope.baseline_start.timestamp()))
     return Times(
-        history_from=min(samples, default=grid.start),
-        calm_until=scope.calm_until.timestamp(),
-        onset=scope.window.onset.timestamp(),
+        history_from=begin,
+        calm_until=onset - min(guard, share * max(0.0, onset - begin)),
+        onset=onset,
+        is_slow=is_slow,
     )
 
 
@@ -104,7 +130,7 @@ def observe(
                 subject=subject,
                 reading=read(points, times, row.tolerance),
                 reason=row.reason.format_map(defaultdict(str, labels)),
-                is_ours=_is_ours(subject, targets),
+                is_ours=is_ours(subject, targets),
             )
         )
     return found
@@ -124,7 +150,8 @@ def _subject(row: Row, labels: Mapping[str, str], places: Places) -> dict[str, s
     return places.complete(subject)
 
 
-def _is_ours(subject: Mapping[str, str], targets: Targets) -> bool:
+def is_ours(subject: Mapping[str, str], targets: Targets) -> bool:
+    """Say whether a subject is a place that the alerts name."""
     namespace = subject.get("namespace", "")
     names = {subject.get("service"), subject.get("workload"), subject.get("peer")}
     return (
@@ -170,10 +197,12 @@ def evidence_of(
         data={
             "signal": row.signal,
             "unit": row.unit,
-            "points": thinned(reading.points, until=scope.calm_until.timestamp()),
+            "points": thinned(
+                reading.points, until=scope.calm_until.timestamp(), digits=row.digits
+            ),
             "before": _numbers(reading.before),
             "after": _numbers(reading.after),
-            "last": reading.last,
+            "last": None if reading.last is None else short(reading.last, _DIGITS),
             "onset_at": None
             if reading.onset_at is None
             else format_time(datetime.fromtimestamp(reading.onset_at, UTC)),
@@ -205,8 +234,8 @@ def _numbers(statistics: Statistics | None) -> dict[str, float] | None:
     if statistics is None:
         return None
     return {
-        "median": statistics.median,
-        "max": statistics.max,
-        "min": statistics.min,
+        "median": short(statistics.median, _DIGITS),
+        "max": short(statistics.max, _DIGITS),
+        "min": short(statistics.min, _DIGITS),
         "count": statistics.count,
     }

@@ -40,6 +40,8 @@ class Guarded:
         self._failing_since: float | None = None
         self._failed_at = 0.0
         self._resting_until = 0.0
+        self._why = ""
+        self._silent_on: tuple[str, ...] | None = None
 
     @property
     def failing_seconds(self) -> float | None:
@@ -52,29 +54,48 @@ class Guarded:
     def ask(self, scope: Scope, deadline: float) -> Answer:
         """Ask the source, unless it rests."""
         if told := settled("rested", self._why_not, usual=""):
-            report = SourceReport(source=self.name, status=SourceStatus.FAILED, error=told)
-            return Answer(reports=(report,))
+            return self._unasked(told)
+        if self._silent_on is not None and self._silent_on == _incident(scope.alerts):
+            self._silent_on = None
+            self._note(self._why)
+            return self._unasked(f"not asked: it did not answer about the rules ({self._why})")
         answer = self._source.ask(scope, deadline)
-        self._note(_is_failure(answer))
+        self._note(_fault(answer))
         return answer
 
+    def _unasked(self, error: str) -> Answer:
+        report = SourceReport(source=self.name, status=SourceStatus.FAILED, error=error)
+        return Answer(reports=(report,))
+
     def rule_facts(self, alerts: tuple[Alert, ...], deadline: float) -> RuleFacts:
-        """Ask the source, if it knows and does not rest."""
+        """Ask the source, if it knows and does not rest.
+
+        One that is silent here is not asked about the same alerts afterwards: it would be waited
+        for twice.
+        """
         resting = settled("rested", self._why_not, usual="")
         if resting or not isinstance(self._source, KnowsRules):
             return RuleFacts()
-        return self._source.rule_facts(alerts, deadline)
+        facts = self._source.rule_facts(alerts, deadline)
+        self._silent_on = _incident(alerts) if facts.is_silent else None
+        if facts.is_silent:
+            self._why = next((report.error for report in facts.reports if report.error), "")
+        return facts
 
     @property
     def _why_not(self) -> str:
         """Why it is not asked while it rests, else empty."""
         is_resting = self._clock() < self._resting_until
-        return f"not asked: it has failed {self._failures} times in a row" if is_resting else ""
+        last = f", the last time with: {self._why}" if self._why else ""
+        told = f"not asked: it has failed {self._failures} times in a row{last}"
+        return told if is_resting else ""
 
-    def _note(self, failed: bool) -> None:  # noqa: FBT001 - one flag, named at its one call
-        if not failed:
+    def _note(self, fault: str | None) -> None:
+        """Count a fault; None is an answer."""
+        if fault is None:
             self._failures, self._failing_since = 0, None
             return
+        self._why = fault
         now = self._clock()
         if self._failing_since is None or now - self._failed_at > FORGET_SECONDS:
             self._failures, self._failing_since = 0, now
@@ -84,10 +105,19 @@ class Guarded:
             self._resting_until = now + REST_SECONDS
 
 
-def _is_failure(answer: Answer) -> bool:
-    """Say whether all that was asked failed; a question that was spared after that says nothing."""
-    asked = [r.status for r in answer.reports if r.status is not SourceStatus.SKIPPED]
-    return bool(asked) and all(status is SourceStatus.FAILED for status in asked)
+def _incident(alerts: Sequence[Alert]) -> tuple[str, ...]:
+    return tuple(alert.fingerprint for alert in alerts)
+
+
+def _fault(answer: Answer) -> str | None:
+    """Return the first fault when all that was asked failed, else None.
+
+    A question that was spared after that says nothing.
+    """
+    asked = [report for report in answer.reports if report.status is not SourceStatus.SKIPPED]
+    if not asked or any(report.status is not SourceStatus.FAILED for report in asked):
+        return None
+    return asked[0].error
 
 
 def outage(sources: Sequence[Source], patience_seconds: float) -> str | None:

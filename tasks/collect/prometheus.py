@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from time import monotonic
 from typing import Any
 
 from opssage.graph import ServiceGraph
@@ -12,6 +13,8 @@ from tasks.collect.discovery import discovered, with_left_out
 from tasks.collect.investigation import MAX_QUERIES, Investigation, grid_since, skipped
 from tasks.collect.locating import first_queries, located
 from tasks.collect.metadata import Metadata, Told, rules_of
+from tasks.collect.own_metrics import own_metrics
+from tasks.collect.own_series import own_evidence
 from tasks.collect.prometheus_api import SOURCE, PrometheusApi, Query, Result, unanswered
 from tasks.collect.promql import Matcher, build
 from tasks.collect.service_graph import (
@@ -22,9 +25,11 @@ from tasks.collect.service_graph import (
 )
 from tasks.collect.site import Site
 from tasks.collect.source import Answer, RuleFacts, Scope
+from tasks.collect.tape import settled
 from tasks.collect.upstream import Upstream
 
 _ACTIVE = "ALERTS_FOR_STATE{$M}"
+_WHOLE = 0.9  #: of its timeout: whoever has not answered by then is silent
 _WHERE_POINTS = 10  #: enough to see pods that lived for a part of the window only
 
 
@@ -35,6 +40,7 @@ class PrometheusSource:
 
     def __init__(self, upstream: Upstream) -> None:
         """Ask there."""
+        self._timeout_seconds = upstream.timeout_seconds
         self._api = PrometheusApi(upstream)
         self._metadata = Metadata(upstream)
 
@@ -44,14 +50,25 @@ class PrometheusSource:
         While an alert is active its rule writes that time to ALERTS_FOR_STATE. The rules are read
         where that is not known, and where an alert came without its expression.
         """
-        known = self._active_since(alerts, deadline)
+        began = monotonic()
+        activity = self._activity(alerts, deadline)
+        asked = tuple(result.report for result in activity)
+        spent = monotonic() - began >= _WHOLE * self._timeout_seconds
+        is_silent = spent and bool(activity) and not any(item.answered for item in activity)
+        if settled("silent", is_silent, usual=False):
+            return RuleFacts(reports=asked, is_silent=True)
+        known = {
+            alert.fingerprint: since
+            for result in activity
+            for alert, since in _active_since(alerts, result)
+        }
         lacking = [
             alert
             for alert in alerts
             if alert.name and (alert.fingerprint not in known or not alert.condition)
         ]
         if not lacking:
-            return RuleFacts(active_since=known)
+            return RuleFacts(active_since=known, reports=asked)
         told = self._metadata.rules(deadline)
         rules = rules_of(lacking, told.value or ())
         counted = {
@@ -62,23 +79,25 @@ class PrometheusSource:
         return RuleFacts(
             active_since={**counted, **known},
             conditions={key: rule.expression for key, rule in rules.items()},
-            reports=(told.report,),
+            reports=(*asked, told.report),
         )
 
-    def _active_since(self, alerts: tuple[Alert, ...], deadline: float) -> dict[str, datetime]:
+    def _activity(self, alerts: tuple[Alert, ...], deadline: float) -> tuple[Result, ...]:
+        """Ask for the series of the alerts' names; of alerts without a name there are none."""
         names = tuple(dict.fromkeys(alert.name for alert in alerts if alert.name))
         if not names:
-            return {}
+            return ()
         newest = max(alert.starts_at for alert in alerts) + timedelta(seconds=1)
         query = build(_ACTIVE, [Matcher(label="alertname", values=names)])
-        (result,) = self._api.run([Query(promql=query, at=newest.timestamp())], deadline)
-        return {alert.fingerprint: since for alert, since in _activity(alerts, result)}
+        return self._api.run([Query(promql=query, at=newest.timestamp())], deadline)
 
     def ask(self, scope: Scope, deadline: float) -> Answer:
         """Ask what there is and where things run, then how they fare."""
         grid = grid_since(scope.baseline_start, scope, _WHERE_POINTS)
         names, first = self._first_look(scope, first_queries(scope.targets, grid, Site()), deadline)
-        if not (names.is_there or any(result.answered for result in first)):
+        # a proxy may bar what is asked about a Prometheus, and let queries through
+        is_shut = not names.is_there or (names.is_barred and first)
+        if is_shut and not any(result.answered for result in first):
             reports = (names.report, *(result.report for result in first))
             return Answer(reports=(*reports, skipped("all other queries: none of these answered")))
         found = discovered(self._metadata, names, scope, deadline)
@@ -91,16 +110,22 @@ class PrometheusSource:
         investigation = Investigation.of(scope, places, found.site, budget=budget)
         queries = investigation.queries
         results = self._api.run(queries, deadline)
-        answer = investigation.read(dict(zip(queries, results, strict=True)))
-        named, *others = found.reports
+        answers = dict(zip(queries, results, strict=True))
+        answer = investigation.read(answers)
+        own = own_metrics(self._api, scope, places, graph)
+        left = budget - len(queries)
+        others, more = own.ask(found.site, investigation.seen(answers), left, deadline)
+        named, *further = found.reports
         reports = (
             with_left_out(named, found.site, investigation.not_offered),
-            *others,
+            *further,
             *(result.report for result in (*where.results, *charted)),
             *answer.reports,
+            *(result.report for result in more),
         )
         calls = graph_evidence(graph, SOURCE, scope) if seen else ()
-        return Answer(evidence=(*answer.evidence, *calls), reports=reports)
+        evidence = (*answer.evidence, *own_evidence(others, scope, places), *calls)
+        return Answer(evidence=evidence, reports=reports)
 
     def _calls(
         self, scope: Scope, site: Site, deadline: float
@@ -127,7 +152,7 @@ class PrometheusSource:
         )
 
 
-def _activity(alerts: Iterable[Alert], result: Result) -> Iterator[tuple[Alert, datetime]]:
+def _active_since(alerts: Iterable[Alert], result: Result) -> Iterator[tuple[Alert, datetime]]:
     for alert in alerts:
         times = [
             series.samples[-1][1]

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import ceil, floor
-from shlex import quote
 from threading import Event
 from time import monotonic
 from typing import Any
@@ -13,14 +12,19 @@ from opssage.errors import SourceError
 from opssage.evidence import SourceReport, SourceStatus
 from opssage.redaction import redact
 from tasks.collect.concurrency import run_all
+from tasks.collect.shell import word
 from tasks.collect.tape import settled
-from tasks.collect.upstream import Reply, UnreachableError, Upstream
+from tasks.collect.upstream import RefusedError, Reply, UnreachableError, Upstream
 
 SOURCE = "prometheus"
 WORKERS = 6
 MIN_STEP_SECONDS = 15
 MAX_RESOLUTION = 10_000
 """Prometheus refuses more than 11,000 points per series."""
+BARRED = frozenset({401, 403, 404})
+"""HTTP statuses of a way that is shut to every question; to try on may lock an account."""
+PARTIAL = "a partial answer: not all of its nodes were there, so that series may be missing"
+_LATEST = 253_402_300_799  #: unix seconds; of a later time there is no date
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,7 +69,7 @@ class Query:
     @property
     def by_hand(self) -> str:
         """A command that asks the same."""
-        data = " ".join(f"--data-urlencode {quote(f'{k}={v}')}" for k, v in self.form.items())
+        data = " ".join(f"--data-urlencode {word(f'{k}={v}')}" for k, v in self.form.items())
         return f'curl -s "$PROMETHEUS_URL{self.path}" {data}'
 
 
@@ -100,7 +104,7 @@ class PrometheusApi:
     def run(self, queries: Sequence[Query], deadline: float) -> tuple[Result, ...]:
         """Return a result per query; never raises for a fault of Prometheus.
 
-        Once a connection is refused, the queries still waiting are not tried.
+        Once there is no connection, or nobody is let in, the queries still waiting are not tried.
         """
         down = Event()
         calls = [partial(self._answer, query, deadline, down) for query in queries]
@@ -112,14 +116,14 @@ class PrometheusApi:
 
     def _answer(self, query: Query, deadline: float, down: Event) -> Result:
         if settled("spared", down.is_set(), usual=False):
-            result = unanswered(query, "not asked: no connection")
+            result = unanswered(query, "not asked: a question before it found no way in")
             return replace(result, report=replace(result.report, status=SourceStatus.SKIPPED))
         began = monotonic()
         try:
             reply = self._fetch(query, deadline)
             result = _answered(query, reply)
         except SourceError as error:
-            if isinstance(error, UnreachableError):
+            if isinstance(error, UnreachableError) or is_barred(error):
                 down.set()
             result = unanswered(query, str(error))
         return replace(
@@ -132,6 +136,11 @@ class PrometheusApi:
         return self._upstream.post(query.path, form, deadline)
 
 
+def is_barred(error: SourceError) -> bool:
+    """Say whether the next question would be refused like this one."""
+    return isinstance(error, RefusedError) and error.status in BARRED
+
+
 def _answered(query: Query, reply: Reply) -> Result:
     document = reply.body
     try:
@@ -141,6 +150,7 @@ def _answered(query: Query, reply: Reply) -> Result:
             for kind in ("warning", "info")
             for note in document.get(f"{kind}s") or ()
         ]
+        is_cut = is_partial(document)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise SourceError("the answer does not have the form of a query's result") from error
     return Result(
@@ -149,10 +159,16 @@ def _answered(query: Query, reply: Reply) -> Result:
             source=SOURCE,
             status=SourceStatus.OK if series else SourceStatus.EMPTY,
             query=query.promql,
-            error="; ".join(notes),
+            error="; ".join([PARTIAL, *notes] if is_cut else notes),
             size=reply.size,
+            truncated=is_cut,
         ),
     )
+
+
+def is_partial(document: Mapping[str, Any]) -> bool:
+    """Say whether an answer lacks what some of its nodes have, as VictoriaMetrics tells."""
+    return document.get("isPartial") is True
 
 
 def _series(data: Mapping[str, Any]) -> tuple[RawSeries, ...]:
@@ -167,9 +183,11 @@ def _series(data: Mapping[str, Any]) -> tuple[RawSeries, ...]:
 
 
 def _raw(labels: Mapping[str, Any], samples: Sequence[Any]) -> RawSeries:
+    points = tuple((float(at), float(value)) for at, value in samples)
+    if not all(0 <= at < _LATEST for at, _ in points):
+        raise ValueError("not a time")
     return RawSeries(
-        labels={str(name): str(value) for name, value in labels.items()},
-        samples=tuple((float(at), float(value)) for at, value in samples),
+        labels={str(name): str(value) for name, value in labels.items()}, samples=points
     )
 
 

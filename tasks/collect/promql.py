@@ -25,6 +25,15 @@ _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 _REGEX_CHARACTERS = re.compile(r"([\\.+*?()|\[\]{}^$])")
 _PLACEHOLDER = re.compile(r"(,?)\$M")
+# Whatever may hold another expression. Strings and comments are matched to be passed over.
+_NESTING = re.compile(
+    r""""(?:\\.|[^"\\])*+(?:"|\\?\Z)|'(?:\\.|[^'\\])*+(?:'|\\?\Z)|`[^`]*+(?:`|\Z)|\#[^\r\n]*+"""
+    r"""|(?P<nests>[(\[]|[-+*/%^]|[=!]=|[<>]=?|\b(?:and|or|unless|atan2)\b)""",
+    re.DOTALL | re.IGNORECASE,
+)
+_MAX_NESTING = 200
+"""Brackets and operators of an expression, five times what the rules in use have. The parser
+descends once for each that stands in another, and of some thousands the process dies."""
 
 OF_NAME = "(?:-.*)?"
 """Suffix of a matcher: pods are called after what they belong to."""
@@ -69,9 +78,17 @@ def signals(expression: str) -> tuple[Signal, ...]:
     Every comparison joined by and, or, unless is one. An expression that compares nothing is one
     signal without threshold.
     """
-    parsed = ast.parse(expression)
-    found = tuple(dict.fromkeys(_comparisons(parsed)))
-    return found or (Signal(query=_text(parsed)),)
+    whole = parsed(expression)
+    found = tuple(dict.fromkeys(_comparisons(whole)))
+    return found or (Signal(query=_text(whole)),)
+
+
+def parsed(expression: str) -> ast.Expr:
+    """Return an expression taken apart. Raises ValueError when it is not PromQL, or too much."""
+    nesting = sum(match["nests"] is not None for match in _NESTING.finditer(expression))
+    if nesting > _MAX_NESTING:
+        raise ValueError(f"more than {_MAX_NESTING} brackets and operators")
+    return ast.parse(expression)
 
 
 def _comparisons(expr: ast.Expr) -> Iterator[Signal]:
@@ -118,7 +135,7 @@ def widest_range_seconds(expression: str) -> float:
 
     Raises ValueError when it is not PromQL.
     """
-    return _extent(ast.parse(expression))
+    return _extent(parsed(expression))
 
 
 def _extent(expr: ast.Expr) -> float:
@@ -163,7 +180,7 @@ def selectors(expr: ast.Expr) -> Iterator[ast.VectorSelector]:
 
 def metrics_in(expression: str) -> frozenset[str]:
     """Return the names of the metrics that an expression reads. Raises ValueError."""
-    return frozenset(filter(None, map(_metric, selectors(ast.parse(expression)))))
+    return frozenset(filter(None, map(_metric, selectors(parsed(expression)))))
 
 
 def _metric(selector: ast.VectorSelector) -> str:
@@ -177,7 +194,7 @@ def pinned(expression: str) -> dict[str, str]:
     Where selectors disagree a label is left out. Raises ValueError when it is not PromQL.
     """
     found: dict[str, set[str]] = {}
-    for selector in selectors(ast.parse(expression)):
+    for selector in selectors(parsed(expression)):
         for name, sign, value in _conditions(selector):
             if sign == "=" and value and name != "__name__":
                 found.setdefault(name, set()).add(value)
@@ -186,7 +203,7 @@ def pinned(expression: str) -> dict[str, str]:
 
 def labels_in(expression: str) -> frozenset[str]:
     """Return the labels that the expression's selectors ask for. Raises ValueError."""
-    found = (_conditions(selector) for selector in selectors(ast.parse(expression)))
+    found = (_conditions(selector) for selector in selectors(parsed(expression)))
     named = (name for conditions in found for name, _, _ in conditions)
     return frozenset(named) - {"__name__"}
 
@@ -215,8 +232,8 @@ def build(template: str, matchers: Sequence[Matcher]) -> str:
 
 def _check(query: str, bare: str, places: int, matchers: Sequence[Matcher]) -> None:
     added = [(matcher.label, *matcher.condition) for matcher in matchers]
-    before = [_conditions(selector) for selector in selectors(ast.parse(bare))]
-    after = [_conditions(selector) for selector in selectors(ast.parse(query))]
+    before = [_conditions(selector) for selector in selectors(parsed(bare))]
+    after = [_conditions(selector) for selector in selectors(parsed(query))]
     expected = sorted(item for selector in before for item in selector)
     if len(before) != len(after) or sorted(
         item for selector in after for item in selector

@@ -42,6 +42,7 @@ class Row:
     topic: tuple[str, ...] = ()
     """How the words of an alert about this begin. It comes first then, and needs no place."""
     usual: bool = True  #: asked too where nobody knows which metrics there are
+    digits: int = 4  #: significant ones of a point: more than a chart shows
     label: str = ""  #: asked only where metrics of requests carry it
 
     @cached_property

@@ -200,10 +200,15 @@ def _known(section: type, told: Any) -> Any:
     if not isinstance(told, Mapping):
         return told
     return {
-        key: told[key] if isinstance(row, Kind) else _known(row, told[key])
+        key: _led_nowhere(key, told[key]) if isinstance(row, Kind) else _known(row, told[key])
         for key, row in rows(section).items()
         if key in told
     }
+
+
+def _led_nowhere(key: str, value: Any) -> Any:
+    """Return a setting as a recording may say it: whoever wrote this one may have said more."""
+    return _ADDRESSES[key] if key in _ADDRESSES and value is not None else value
 
 
 class RecordingSchema(ma.Schema):

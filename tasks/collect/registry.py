@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from functools import partial
 
 import httpx2
+import structlog
 
+from opssage.errors import SettingsError
 from opssage.graph import ServiceGraph
 from opssage.settings import Settings
 from opssage.settings.topology import read_topology
@@ -20,7 +22,10 @@ from tasks.collect.prometheus import PrometheusSource
 from tasks.collect.prometheus_api import clean_series
 from tasks.collect.source import Source, Unconfigured
 from tasks.collect.topology_file import TopologyFile
+from tasks.collect.unusable import Unusable
 from tasks.collect.upstream import Upstream
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,16 +43,32 @@ Connect = Callable[[str], Connection | None]
 def build_sources(settings: Settings, connect: Connect | None = None) -> tuple[Source, ...]:
     """Return every source, in the order their evidence is numbered.
 
-    A source that is not configured is there too, and says so. Call it after fork: sources hold
-    connections. Raises SettingsError. `connect` stands in for the configured connections.
+    A source that is not configured, or whose settings cannot be used, is there too, and says so.
+    Call it after fork: sources hold connections. `connect` stands in for the configured
+    connections.
     """
     connected = connect or partial(connection, settings)
     return (
         AlertSource(),
-        TopologyFile(_declared(settings)),
-        *(_source(name, make, connected(name), settings) for name, make in _MAKERS.items()),
+        _topology_file(settings) if connect is None else TopologyFile(ServiceGraph()),
+        *(_source(name, make, connected, settings) for name, make in _MAKERS.items()),
         ChangesSource(),
     )
+
+
+def source_faults(settings: Settings) -> list[str]:
+    """Return why sources that are configured cannot be asked: files that are missing or damaged."""
+    return [fault for name in _MAKERS for fault in _faults(settings, name)]
+
+
+def _faults(settings: Settings, name: str) -> list[str]:
+    try:
+        made = connection(settings, name)
+    except SettingsError as error:
+        return error.faults
+    if made is not None:
+        made.client.close()
+    return []
 
 
 def connection(settings: Settings, name: str) -> Connection | None:
@@ -73,13 +94,29 @@ _CONNECTIONS: Mapping[str, Callable[[Settings], Connection | None]] = {"kubernet
 """Sources whose connection is not made of a URL and its credentials."""
 
 
-def _declared(settings: Settings) -> ServiceGraph:
-    """Return the calls in the topology file, if there is one. Raises SettingsError."""
+def _topology_file(settings: Settings) -> TopologyFile:
+    """Return the calls in the topology file, if there is one."""
     file = settings.sources.topology_file
-    return ServiceGraph() if file is None else read_topology(settings.folder / file)
+    if file is None:
+        return TopologyFile(ServiceGraph())
+    try:
+        return TopologyFile(read_topology(settings.folder / file))
+    except SettingsError as error:
+        return TopologyFile(ServiceGraph(), fault=_logged(TopologyFile.name, error))
 
 
-def _source(name: str, make: "Maker", connected: Connection | None, settings: Settings) -> Source:
+def _logged(source: str, error: SettingsError) -> str:
+    """Say in the log that a source cannot be used, and return why."""
+    fault = "; ".join(error.faults)
+    log.error("collect.source_unusable", source=source, fault=fault)
+    return fault
+
+
+def _source(name: str, make: "Maker", connect: Connect, settings: Settings) -> Source:
+    try:
+        connected = connect(name)
+    except SettingsError as error:
+        return Unusable(name=name, fault=_logged(name, error))
     if connected is None:
         return Unconfigured(name=name, key="config" if name in _CONNECTIONS else "url")
     section = getattr(settings.sources, name)

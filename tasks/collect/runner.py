@@ -25,6 +25,7 @@ from opssage.incident import Alert, Incident, lead_alert, severity_rank
 from opssage.places import subject_of
 from opssage.redaction import redact, redact_text
 from opssage.settings import CollectSettings
+from tasks.collect import shell
 from tasks.collect.alert_signals import lookback_seconds
 from tasks.collect.analysis import first_sight
 from tasks.collect.concurrency import run_all
@@ -63,7 +64,7 @@ def collect(
     lead = lead_alert(alerts)
     ordered = _looked_at(lead, alerts, settings.max_alerts)
     seconds = time_for(settings.deadline_seconds)
-    facts = _rule_facts(sources, ordered, began + RULES_SHARE * seconds)
+    facts = _rule_facts(sources, ordered, began, RULES_SHARE * seconds)
     ordered = tuple(_with_condition(alert, facts) for alert in ordered)
     lead = ordered[0]
     declared = declared_calls(sources)
@@ -109,14 +110,16 @@ def _admitting(analysis: PreliminaryAnalysis, left_out: int) -> PreliminaryAnaly
     return replace(analysis, missing_information=(*analysis.missing_information, told))
 
 
-def _rule_facts(sources: Sequence[Source], alerts: tuple[Alert, ...], deadline: float) -> RuleFacts:
-    calls = [
-        partial(source.rule_facts, alerts, deadline)
-        for source in sources
-        if isinstance(source, KnowsRules)
-    ]
+def _rule_facts(
+    sources: Sequence[Source], alerts: tuple[Alert, ...], began: float, seconds: float
+) -> RuleFacts:
+    asked = [source for source in sources if isinstance(source, KnowsRules)]
+    calls = [partial(_facts_of, source, alerts, began + RETURN_SHARE * seconds) for source in asked]
+    answers = run_all(calls, workers=len(calls), deadline=began + seconds)
+    late = "no answer about the rules before their share of the deadline"
     found = [
-        facts or RuleFacts() for facts in run_all(calls, workers=len(calls), deadline=deadline)
+        facts or RuleFacts(reports=_failed(source, late).reports)
+        for source, facts in zip(asked, answers, strict=True)
     ]
     first = found[::-1]  # what an earlier source says replaces what a later one says
     return RuleFacts(
@@ -124,6 +127,14 @@ def _rule_facts(sources: Sequence[Source], alerts: tuple[Alert, ...], deadline: 
         conditions={key: text for facts in first for key, text in facts.conditions.items()},
         reports=tuple(report for facts in found for report in facts.reports),
     )
+
+
+def _facts_of(source: KnowsRules, alerts: tuple[Alert, ...], deadline: float) -> RuleFacts:
+    try:
+        return source.rule_facts(alerts, deadline)
+    except Exception as error:  # a broken source is missing evidence, no more
+        log.exception("collect.source_broke", source=source.name)
+        return RuleFacts(reports=_broken(source, error).reports)
 
 
 def _with_condition(alert: Alert, facts: RuleFacts) -> Alert:
@@ -183,10 +194,14 @@ def _ask(source: Source, scope: Scope, deadline: float) -> Answer:
         return source.ask(scope, deadline)
     except Exception as error:  # a broken source is missing evidence, no more
         log.exception("collect.source_broke", source=source.name)
-        return _failed(source, f"the source broke: {type(error).__name__}: {error}")
+        return _broken(source, error)
 
 
-def _failed(source: Source, error: str) -> Answer:
+def _broken(source: Source | KnowsRules, error: Exception) -> Answer:
+    return _failed(source, f"the source broke: {type(error).__name__}: {error}")
+
+
+def _failed(source: Source | KnowsRules, error: str) -> Answer:
     report = SourceReport(source=source.name, status=SourceStatus.FAILED, error=error)
     return Answer(reports=(report,))
 
@@ -218,7 +233,7 @@ def _clean_report(report: SourceReport, scope: Scope) -> SourceReport:
         report,
         query=redact_text(report.query),
         error=redact_text(report.error),
-        by_hand=redact_text(report.by_hand or first_look(report, scope)),
+        by_hand=shell.whole(report.by_hand or first_look(report, scope)),
     )
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import floor, isfinite
+from itertools import pairwise
+from math import ceil, floor, isfinite
 from statistics import median
 
 Point = tuple[float, float | None]
@@ -19,6 +20,12 @@ SUSTAINED = 2  #: points in a row; a single one may be a scrape gone wrong
 RETURN = 4  #: points after which a departure has ended
 PASSED_SECONDS = 300.0
 """What was over so long before the onset did not bring it about: as long as rules usually look."""
+
+GAP_SECONDS = 120.0  #: without any sample; a restart of Prometheus takes no longer
+ENOUGH = 12  #: points before onset, from which what is normal can be told
+
+STRETCHES = 12
+"""Of the baseline, in which a chart shows no more than the highest and the lowest point."""
 
 _TAIL = 0.1  #: of the baseline on either side is not believed: spikes, or the fault's beginning
 
@@ -40,6 +47,7 @@ class Times:
     history_from: float  #: of the first sample of any series
     calm_until: float  #: what comes before is the baseline
     onset: float
+    is_slow: bool = False  #: a point stands for minutes: one that has come to stay is a departure
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,6 +86,21 @@ def on_grid(
     )
 
 
+def unbroken_from(times: Sequence[float], *, step: float, onset: float) -> float | None:
+    """Return since when there has been a history without a gap; `times` are those of all series.
+
+    While nothing at all was scraped, things may have become others. A gap that leaves too little
+    before `onset` to tell what is normal is looked over.
+    """
+    longest = max(GAP_SECONDS, RETURN * step)
+    begins = [
+        after
+        for before, after in pairwise(times)
+        if after - before > longest and after <= onset - ENOUGH * step
+    ]
+    return max(begins, default=times[0] if times else None)
+
+
 def read(points: Sequence[Point], times: Times, tolerance: Tolerance) -> Reading:
     """Compare what came after the calm with what was before."""
     known = _known(points, absent_is_zero=tolerance.absent_is_zero)
@@ -88,6 +111,7 @@ def read(points: Sequence[Point], times: Times, tolerance: Tolerance) -> Reading
     departed = band.departure(
         [(at, value) for at, value in known if at >= times.calm_until],
         lasting_until=times.onset - PASSED_SECONDS,
+        is_slow=times.is_slow,
     )
     since = times.onset if departed is None else departed
     after = [value for at, value in known if at >= since]
@@ -169,7 +193,7 @@ class _Band:
         return abs(value - self.center) / self.width
 
     def departure(
-        self, points: Sequence[tuple[float, float]], *, lasting_until: float
+        self, points: Sequence[tuple[float, float]], *, lasting_until: float, is_slow: bool
     ) -> float | None:
         """Return when the departure began that still lasted at `lasting_until`, or came later.
 
@@ -184,7 +208,8 @@ class _Band:
             (
                 stay.since
                 for stay in stays
-                if stay.longest >= SUSTAINED and stay.until >= lasting_until
+                if stay.until >= lasting_until
+                and (stay.longest >= SUSTAINED or (is_slow and stay.until == points[-1][0]))
             ),
             None,
         )
@@ -211,14 +236,45 @@ class _Stay:
         return True
 
 
-def thinned(points: Sequence[Point], *, until: float) -> list[list[float | None]]:
-    """Return the points as JSON; before `until`, of a run of equal values only first and last."""
-    kept = [
-        [at, value]
+def thinned(points: Sequence[Point], *, until: float, digits: int) -> list[list[float | None]]:
+    """Return the points as JSON, with so many significant digits.
+
+    Before `until` only those that a chart shows: of a run of equal values the first and the last,
+    and of each stretch the lowest and the highest.
+    """
+    calm = [point for point in points if point[0] < until]
+    kept = [*_outline(_without_runs(calm)), *points[len(calm) :]]
+    return [[short(at, 15), None if value is None else short(value, digits)] for at, value in kept]
+
+
+def short(value: float, digits: int) -> float:
+    """Return a value with so many significant digits, as a whole number if it is one."""
+    rounded = float(f"{value:.{digits}g}")
+    return int(rounded) if rounded.is_integer() else rounded
+
+
+def _without_runs(points: Sequence[Point]) -> list[Point]:
+    return [
+        (at, value)
         for index, (at, value) in enumerate(points)
-        if at >= until
-        or index in {0, len(points) - 1}
+        if index in {0, len(points) - 1}
         or value != points[index - 1][1]
         or value != points[index + 1][1]
     ]
-    return [[at, None if value is None else float(f"{value:.6g}")] for at, value in kept]
+
+
+def _outline(points: Sequence[Point]) -> list[Point]:
+    """Return the first and the last point, all gaps, and of each stretch both extremes."""
+    size = ceil(len(points) / STRETCHES)
+    if size <= 2:  # noqa: PLR2004 - no more than the two that would stay
+        return list(points)
+    kept = {0, len(points) - 1}
+    for begin in range(0, len(points), size):
+        known = [
+            (value, begin + offset)
+            for offset, (_, value) in enumerate(points[begin : begin + size])
+            if value is not None
+        ]
+        if known:
+            kept |= {min(known)[1], max(known)[1]}
+    return [point for index, point in enumerate(points) if index in kept or point[1] is None]

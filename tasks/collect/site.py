@@ -26,6 +26,7 @@ class Site:
     """What is known of a Prometheus; without any knowledge all usual questions are asked."""
 
     metrics: frozenset[str] | None = None  #: that exist; None when nobody knows
+    labels: frozenset[str] = frozenset()  #: on any series, as far as known
     request_labels: frozenset[str] | None = None  #: on metrics of requests; None: nobody knows
     exported: frozenset[str] = frozenset()
     """Labels of kube-state-metrics that are found with `exported_` in front."""

@@ -61,11 +61,17 @@ class RuleFacts:
     """When the condition became true: `starts_at` less the rule's `for`."""
     conditions: Mapping[str, str] = field(default_factory=dict)  #: the rules' expressions
     reports: tuple[SourceReport, ...] = ()
+    is_silent: bool = False  #: it was waited for as long as for any answer, and gave none
 
 
 @runtime_checkable
 class KnowsRules(Protocol):
     """A source that also knows the rules behind alerts."""
+
+    @property
+    def name(self) -> str:
+        """What the ledger calls it."""
+        ...
 
     def rule_facts(self, alerts: tuple[Alert, ...], deadline: float) -> RuleFacts:
         """Return what it knows of them; never raises."""

@@ -6,6 +6,8 @@ from typing import Any
 
 import promql_parser as ast
 
+from tasks.collect.promql import parsed
+
 _NO_LABELS: frozenset[str] = frozenset()
 _SCALARS = frozenset({"time", "vector", "scalar", "pi", "year", "month", "hour", "minute"})
 _CHOOSING = frozenset({"topk", "bottomk", "limitk", "limit_ratio"})
@@ -51,7 +53,7 @@ class Surviving:
 
 def surviving(expression: str) -> Surviving:
     """Return the labels on the result of an expression. Raises ValueError when it is not PromQL."""
-    return _of(ast.parse(expression))
+    return _of(parsed(expression))
 
 
 def _of(expr: ast.Expr) -> Surviving:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from opssage.evidence import SourceReport, SourceStatus
 from opssage.graph import ServiceGraph
 from opssage.settings.topology import SOURCE
 from tasks.collect.service_graph import graph_evidence
@@ -10,17 +11,22 @@ from tasks.collect.tape import settled
 
 
 class TopologyFile:
-    """Answers with the calls around the alerts. It asks nobody, so its ledger is empty."""
+    """Answers with the calls around the alerts. It asks nobody: its ledger has only its fault."""
 
     name = SOURCE
 
-    def __init__(self, calls: ServiceGraph) -> None:
-        """Take the calls in the file; without a file there are none."""
+    def __init__(self, calls: ServiceGraph, *, fault: str = "") -> None:
+        """Take the calls in the file; without a file there are none. `fault`: it cannot be read."""
         self.calls = calls
+        self._fault = fault
 
     def ask(self, scope: Scope, deadline: float) -> Answer:  # noqa: ARG002 - Source's signature
         """Return one evidence, if the alerts' services are in the file."""
-        return Answer(evidence=graph_evidence(scope.declared, self.name, scope))
+        evidence = graph_evidence(scope.declared, self.name, scope)
+        if not (told := settled("unread", self._fault, usual="")):
+            return Answer(evidence=evidence)
+        report = SourceReport(source=self.name, status=SourceStatus.FAILED, error=told)
+        return Answer(evidence=evidence, reports=(report,))
 
 
 def declared_calls(sources: Iterable[Source]) -> ServiceGraph:

@@ -18,6 +18,7 @@ import httpx2
 import orjson
 
 from opssage.errors import SourceError
+from opssage.json_shape import is_deeper, structure_of
 from opssage.plain_text import plain
 from opssage.redaction import redact, redact_text
 from tasks.collect import tape
@@ -25,10 +26,13 @@ from tasks.collect.concurrency import give_up_after
 from tasks.collect.tape import Exchange, Params, Request
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
+MAX_DEPTH = 64
+"""Levels of a JSON answer, several times what the APIs have: each is a call of whoever reads it."""
 SIZE_EXTENSION = "recorded_size"
 """Where an answer from a recording says how many bytes it had when it came."""
 
 _EXCERPT = 300
+_MAX_KEPT = 64  #: answers of one source: what one site is asked again and again
 _GRACE_SECONDS = 0.5
 """A request's own limits are of each step, not of all: of the connection, of each piece that comes.
 They tell more, so they get this much longer than the whole."""
@@ -165,9 +169,15 @@ class Upstream:
         reply = _reply(exchange, is_text=is_text)
         seconds = min(keep_seconds, self._memory_seconds)
         if seconds:
-            with self._lock:
-                self._kept[request.key] = (monotonic() + seconds, exchange)
+            self._keep(exchange, seconds)
         return reply
+
+    def _keep(self, exchange: Exchange, seconds: float) -> None:
+        now = monotonic()
+        with self._lock:
+            held = [*self._kept.items(), (exchange.request.key, (now + seconds, exchange))]
+            fresh = [item for item in held if item[1][0] > now]
+            self._kept = dict(fresh[-_MAX_KEPT:])
 
     def _ask(
         self, request: Request, sent: dict[str, Any], deadline: float, *, is_text: bool
@@ -176,32 +186,35 @@ class Upstream:
         if seconds <= 0:
             raise SourceError("not asked: the deadline had passed")
         slow = f"too slow: no answer within {seconds:.1f} s"
-        send = partial(self._send, request, sent, seconds, slow)
+        send = partial(self._send, request, sent, seconds, slow, is_text=is_text)
         try:
             answer = give_up_after(seconds + _GRACE_SECONDS, send)
         except (httpx2.ConnectTimeout, httpx2.ConnectError) as error:
             raise UnreachableError(f"no connection: {error}") from error
         except httpx2.TimeoutException as error:
             raise SourceError(slow) from error
+        except httpx2.LocalProtocolError as error:
+            # its text quotes the header, and the header is a credential
+            raise SourceError("a header cannot be sent: check the credentials") from error
         except (httpx2.RequestError, httpx2.InvalidURL) as error:
             raise SourceError(f"broken connection: {error}") from error
         if answer is None:
             raise SourceError(slow)
-        response, content = answer
+        return answer
+
+    def _send(
+        self, request: Request, sent: dict[str, Any], seconds: float, slow: str, *, is_text: bool
+    ) -> Exchange:
+        with self._client.stream(
+            request.method, self._url + request.path, timeout=seconds, **sent
+        ) as response:
+            content = _read(response, until=monotonic() + seconds, slow=slow)
         return Exchange(
             request=request,
             status=response.status_code,
             body=self._body(content, is_text=is_text and response.is_success),
             size=response.extensions.get(SIZE_EXTENSION, len(content)),
         )
-
-    def _send(
-        self, request: Request, sent: dict[str, Any], seconds: float, slow: str
-    ) -> tuple[httpx2.Response, bytes]:
-        with self._client.stream(
-            request.method, self._url + request.path, timeout=seconds, **sent
-        ) as response:
-            return response, _read(response, until=monotonic() + seconds, slow=slow)
 
     def _body(self, content: bytes, *, is_text: bool) -> Any:
         text = content.decode(errors="replace")
@@ -213,6 +226,8 @@ class Upstream:
 
 def _document(content: bytes, text: str) -> Any:
     """Return the JSON object or list; anything else stays the text that it came as."""
+    if text[:1] in {"{", "["} and is_deeper(structure_of(content), MAX_DEPTH):
+        raise SourceError(f"the answer is nested deeper than {MAX_DEPTH} levels")
     try:
         document = orjson.loads(content)
     except orjson.JSONDecodeError:

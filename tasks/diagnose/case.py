@@ -1,12 +1,14 @@
 """The context of one incident, laid out for reading: order, names and places settled."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from opssage.evidence import Evidence, EvidenceKind, PrimaryContext
 from opssage.graph import parts_of
 from opssage.knowledge import EnhancedContext
+from opssage.linking import IncidentEvent
 from opssage.wire import canonical, parse_time
 from tasks.diagnose.component import Names, kind_of
 
@@ -22,11 +24,12 @@ class Case:
     unanswered: tuple[str, ...]  #: queries that failed
     calls: Mapping[str, tuple[str, ...]]  #: caller → called components, as enrich knows them
     nodes: Mapping[str, tuple[str, ...]]  #: component → the nodes its pods run on
+    event: IncidentEvent | None = None  #: that the incident is part of
 
     @classmethod
     def of(cls, context: PrimaryContext, enhanced: EnhancedContext) -> "Case":
         """Lay out a context and what enrich added to it."""
-        evidence = tuple(sorted(context.evidence_collected, key=_content))
+        evidence = _in_order(context.evidence_collected)
         mapped = {name for called in enhanced.topology.values() for name in called}
         names = Names.of(
             [subject_of(item) for item in evidence],
@@ -43,6 +46,7 @@ class Case:
             ),
             calls=_calls(enhanced.topology, names),
             nodes=_nodes(evidence, names),
+            event=enhanced.event,
         )
 
     def of_kind(self, kind: EvidenceKind) -> Iterator[Evidence]:
@@ -85,9 +89,21 @@ def _component(service: str, names: Names) -> str:
     return names.workload(name, namespace)
 
 
-def _content(item: Evidence) -> tuple[str, bytes, str]:
-    told = canonical([item.source, dict(item.subject), item.query, item.summary, dict(item.data)])
-    return item.kind.value, told, item.evidence_id
+def _in_order(collected: Iterable[Evidence]) -> tuple[Evidence, ...]:
+    """Sort evidence by its content; its data, which may be long, counts between equals only."""
+    heads = [(item.kind.value, _head(item), item) for item in collected]
+    alike = Counter((kind, head) for kind, head, _ in heads)
+
+    def content(each: tuple[str, bytes, Evidence]) -> tuple[str, bytes, bytes, str]:
+        kind, head, item = each
+        data = canonical(dict(item.data)) if alike[kind, head] > 1 else b""
+        return kind, head, data, item.evidence_id
+
+    return tuple(item for _, _, item in sorted(heads, key=content))
+
+
+def _head(item: Evidence) -> bytes:
+    return canonical([item.source, dict(item.subject), item.query, item.summary])
 
 
 def _nodes(evidence: tuple[Evidence, ...], names: Names) -> dict[str, tuple[str, ...]]:

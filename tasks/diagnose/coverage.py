@@ -4,7 +4,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from opssage.evidence import SourceReport, SourceStatus
+from opssage.evidence import NO_VALUE, SourceReport, SourceStatus
+from opssage.redaction import redact_text
 from tasks.diagnose.wording import plain
 
 _FULL = 0.97
@@ -20,11 +21,13 @@ UNEXPLAINED = 1.5
 """How much a conclusion rests on what was not seen, as the exponent of that factor: little when
 something that was seen says it outright, much when it tells where the trouble is and not why. Set
 by judgement, not fitted to data."""
-_WORTH = {"alertmanager": 0.2, "changes": 0.2}
+_WORTH = {"alertmanager": 0.2, "changes": 0.2, "topology_file": 0.2}
 """Sources that tell what is around a fault and seldom what it is: the same for their gaps."""
 _MAY_BE_EMPTY = frozenset({"alertmanager", "changes"})
 """Where nothing is found because nothing else fires and nothing was changed, that is an answer."""
 _MOST_BY_HAND = 3  # questions, of each source
+_ABOUT_ITSELF = ("/api/", "labels", "label/")
+"""How questions begin that tell what there is to ask, and nothing of the places asked about."""
 _ANSWERED = frozenset({SourceStatus.OK, SourceStatus.EMPTY})
 
 
@@ -72,12 +75,21 @@ def _gaps_of(name: str, reports: Sequence[SourceReport]) -> Iterator[Gap]:
         yield _not_asked(name, reports)
     elif answered < len(reports):
         yield _partly(name, reports, failed)
-    is_blank = answered and not any(each.status is SourceStatus.OK for each in reports)
+    is_blank = answered and not any(
+        each.status is SourceStatus.OK and not each.query.startswith(_ABOUT_ITSELF)
+        for each in reports
+    )
     if is_blank and name not in _MAY_BE_EMPTY:
         yield Gap(
             factor=_ALL_EMPTY,
             statement=f"{name} holds nothing on the places asked about",
             next_checks=(f"See whether {name} holds the data of this cluster, under which labels",),
+        )
+    if any(each.error == NO_VALUE for each in reports):
+        yield Gap(
+            factor=1.0,
+            statement=f"{name} has no value of the alert's own expression",
+            next_checks=(f"See whether this {name} is the one that evaluates the alert's rule",),
         )
 
 
@@ -86,8 +98,14 @@ def _not_asked(name: str, reports: Sequence[SourceReport]) -> Gap:
     return Gap(
         factor=_NOT_ASKED,
         statement=f"{name} was not asked ({plain(why)})",
-        next_checks=_by_hand(name, reports) or (f"Configure {name}, or look there by hand",),
+        next_checks=_by_hand(name, reports) or (_to_configure(name, reports),),
     )
+
+
+def _to_configure(name: str, reports: Sequence[SourceReport]) -> str:
+    told = f"Configure {name}, or look there by hand"
+    command = next((f": {each.by_hand}" for each in reports if each.by_hand), "")
+    return f"{told}{command}" if redact_text(command) == command else told
 
 
 def _partly(name: str, reports: Sequence[SourceReport], failed: Sequence[SourceReport]) -> Gap:
@@ -104,13 +122,39 @@ def _partly(name: str, reports: Sequence[SourceReport], failed: Sequence[SourceR
 
 
 def _by_hand(name: str, silent: Sequence[SourceReport]) -> tuple[str, ...]:
-    """Return how to ask what was not answered: one question for each reason, faults first."""
+    """Return how to ask what was not answered: one question for each reason.
+
+    What a person asks first comes first, which is told where nothing was asked; then faults.
+    """
     wanted = [each for each in silent if each.status is not SourceStatus.NOT_CONFIGURED]
-    commands: dict[tuple[bool, str], str] = {}
+    commands: dict[tuple[bool, bool, str], str] = {}
     for each in wanted:
-        reason = (each.status is SourceStatus.SKIPPED, each.error)
-        if command := each.by_hand or each.query:
-            commands.setdefault(reason, command)
-    ordered = sorted(commands, key=lambda reason: reason[0])  # as the ledger has them otherwise
+        reason = (bool(each.query), each.status is SourceStatus.SKIPPED, each.error)
+        if check := _check(name, each):
+            commands.setdefault(reason, check)
+    ordered = sorted(commands, key=lambda reason: reason[:2])  # as the ledger has them otherwise
     told = dict.fromkeys(commands[reason] for reason in ordered)
-    return tuple(f"Ask {name} by hand: {command}" for command in told)[:_MOST_BY_HAND]
+    return tuple(told)[:_MOST_BY_HAND]
+
+
+_REFUSED = ("check the credentials", "CERTIFICATE_VERIFY_FAILED")
+
+
+def _with_credentials(report: SourceReport) -> str:
+    """Return, as a comment of the shell, what the command leaves out and the source asks for."""
+    is_refused = report.by_hand.startswith("curl ") and any(
+        words in report.error for words in _REFUSED
+    )
+    return "  # add the source's credentials (-u or -H) and --cacert" if is_refused else ""
+
+
+def _check(name: str, report: SourceReport) -> str:
+    """Return how to ask what a line of the ledger asked; "" when nobody knows.
+
+    A command in which a secret would be masked is left out: a mask may take a quotation mark of it
+    away, and a shell would run what the mark held together.
+    """
+    told = f"Ask {name} by hand: {report.by_hand}" if report.by_hand else ""
+    if told and redact_text(told) == told:
+        return told + _with_credentials(report)
+    return f"Ask {name} for {report.query}" if report.query else ""

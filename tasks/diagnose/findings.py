@@ -16,12 +16,14 @@ from tasks.diagnose.signals.kubernetes import (
     wellbeing,
 )
 from tasks.diagnose.signals.limits import near_limits, node_hogs
+from tasks.diagnose.signals.linked import linked
 from tasks.diagnose.signals.log import logs
 from tasks.diagnose.signals.metric import falls, rises, serving
 from tasks.diagnose.signals.state import node_conditions, terminated, waiting
 
 READERS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     alerts,
+    linked,
     own_signals,
     rises,
     falls,

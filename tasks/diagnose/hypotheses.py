@@ -6,18 +6,20 @@ out over all hypotheses and a fixed remainder for everything the catalogue does 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp, log
 
 from opssage.diagnosis import Finding
+from opssage.priors import CauseCount, Priors
 from tasks.diagnose.cause import VERY_STRONG, Cause, Sign, facts
-from tasks.diagnose.component import kind_of
+from tasks.diagnose.component import kind_of, label_of
 from tasks.diagnose.coverage import INFERRED, STATED, UNEXPLAINED
 from tasks.diagnose.scene import Scene, Where
 from tasks.diagnose.signals.alert import INCIDENT
 from tasks.diagnose.signals.finding import CLEAR
 from tasks.diagnose.structure import TERMS, Factor, failing_beneath
 
+NO_PRIORS = Priors()
 SOMETHING_ELSE = 1.0
 """Odds of a cause outside the catalogue, before and after any evidence."""
 
@@ -56,10 +58,14 @@ class Weighed:
         return tuple(each for each in self.factors if each.weight < 0)
 
 
-def weigh(scene: Scene, causes: Sequence[Cause]) -> tuple[Weighed, ...]:
-    """Return all hypotheses with their probabilities, the most probable first."""
+def weigh(scene: Scene, causes: Sequence[Cause], priors: Priors = NO_PRIORS) -> tuple[Weighed, ...]:
+    """Return all hypotheses with their probabilities, the most probable first.
+
+    `priors` is what people said of such hypotheses before.
+    """
+    judged = {(each.component, each.cause): each for each in priors.counts}
     weighed = [
-        found
+        _as_judged(found, judged.get((component, found.cause.name)))
         for component in (*scene.components, INCIDENT)
         for found in _befalling(scene, causes, component)
     ]
@@ -76,6 +82,23 @@ def weigh(scene: Scene, causes: Sequence[Cause]) -> tuple[Weighed, ...]:
         for each, share in zip(weighed, odds, strict=True)
     ]
     return tuple(sorted(ranked, key=lambda one: (-one.probability, one.component, one.cause.name)))
+
+
+def _as_judged(each: Weighed, count: CauseCount | None) -> Weighed:
+    """Return a hypothesis with what people said of it as a factor, if it weighs anything."""
+    if count is None or not count.weight:
+        return each
+    times = f"confirmed {count.confirmed}×, rejected {count.rejected}×"
+    statement = f"people said of {each.cause.name} at {label_of(each.component)}: {times}"
+    said = Finding(
+        signal="known.judged",
+        component=each.component,
+        strength=1.0,
+        statement=statement,
+        evidence_ids=(),
+    )
+    factor = Factor(weight=count.weight, statement=statement, finding=said)
+    return replace(each, factors=_heaviest_first((*each.factors, factor)))
 
 
 def _befalling(scene: Scene, causes: Sequence[Cause], component: str) -> Iterator[Weighed]:

@@ -13,11 +13,19 @@ from opssage.diagnosis import (
 )
 from opssage.evidence import PrimaryContext
 from opssage.knowledge import EnhancedContext
-from tasks.diagnose.component import kind_of
+from tasks.diagnose.component import kind_of, label_of
 from tasks.diagnose.coverage import Gap
+from tasks.diagnose.earlier import told_of_earlier
+from tasks.diagnose.event import checks_of_event, told_of_event
 from tasks.diagnose.hypotheses import Weighed, rest_of
 from tasks.diagnose.knowledge import known_actions, known_checks, suggestions
 from tasks.diagnose.objects import Objects
+from tasks.diagnose.recent import (
+    changed_before,
+    checks_of_changes,
+    citations_of_changes,
+    told_of_changes,
+)
 from tasks.diagnose.scene import Scene
 from tasks.diagnose.signals.alert import INCIDENT
 from tasks.diagnose.signals.finding import deviates
@@ -70,6 +78,12 @@ class Material:
         return self.decision.best if self.decision.verdict is Verdict.FAULT else None
 
     @property
+    def changes(self) -> tuple[Finding, ...]:
+        """Changes before the trouble that no verdict accounts for."""
+        undecided = self.decision.verdict is Verdict.INSUFFICIENT_EVIDENCE
+        return changed_before(self.scene) if undecided else ()
+
+    @property
     def path(self) -> tuple[str, ...]:
         """The way of the fault from its root to the last victim."""
         return propagation(self.scene, self.found.component) if self.found else ()
@@ -85,7 +99,7 @@ def write(material: Material) -> Diagnosis:
         root_cause=_root_cause(material),
         confidence_score=decision.confidence,
         reasoning_steps=tuple(_reasoning(material)),
-        supporting_evidence=_citations(best.supports, material.context) if best else (),
+        supporting_evidence=_supports(material),
         recommended_remediation=_remediation(material),
         category="unknown" if best is None or undecided else best.cause.category,
         root_cause_component=found.component if found else None,
@@ -94,6 +108,9 @@ def write(material: Material) -> Diagnosis:
         hypotheses=_hypotheses(material),
         propagation=material.path,
         next_checks=tuple(dict.fromkeys(_next_checks(material)))[:_MOST_CHECKS],
+        cause=None if best is None or undecided else best.cause.name,
+        earlier=material.enhanced.earlier if undecided else None,
+        owner=material.enhanced.owners.get(label_of(found.component)) if found else None,
     )
 
 
@@ -135,11 +152,14 @@ def _lead(material: Material) -> Iterator[str]:
     yield "Not enough evidence to name a cause."
     if best is None or best.probability < _WORTH_A_LEAD:
         best = None
-        yield "Nothing beyond the alerts themselves points to one."
+        if not material.changes:
+            yield "Nothing beyond the alerts themselves points to one."
     else:
         yield f"Strongest lead: {_title(best)} (probability {chance(best.probability)})."
         if any(harmless(material.scene, best.component)) and best.component != INCIDENT:
             yield f"Yet {no_harm(best.component)}."
+    yield from told_of_changes(material.changes)
+    yield from told_of_earlier(material.enhanced.earlier)
     missing = [each.statement for each in material.gaps]
     if missing:
         yield f"Missing: {'; '.join(missing)}."
@@ -150,6 +170,9 @@ def _lead(material: Material) -> Iterator[str]:
 def _reasoning(material: Material) -> Iterator[str]:
     yield from course(_told(material))
     yield from _conclusion(material)
+    yield from told_of_event(material.enhanced.event)
+    if material.decision.verdict is Verdict.INSUFFICIENT_EVIDENCE:
+        yield from told_of_earlier(material.enhanced.earlier)
     for gap in material.gaps:
         yield cited(f"Confidence is lowered: {gap.statement}", ())
 
@@ -224,6 +247,14 @@ def _hypotheses(material: Material) -> tuple[Hypothesis, ...]:
     return tuple(sorted([*told, rest], key=lambda each: -each.probability))
 
 
+def _supports(material: Material) -> tuple[Citation, ...]:
+    best = material.decision.best
+    own = _citations(best.supports, material.context) if best else ()
+    told = {each.evidence_id for each in own}
+    changes = citations_of_changes(material.changes)
+    return (*own, *(each for each in changes if each.evidence_id not in told))
+
+
 def _citations(factors: Iterable[Factor], context: PrimaryContext) -> tuple[Citation, ...]:
     """Return a citation for each piece of evidence, with no more than that piece shows."""
     summaries = {item.evidence_id: item.summary for item in context.evidence_collected}
@@ -281,9 +312,11 @@ def _checks(each: Weighed) -> list[str]:
 
 
 def _next_checks(material: Material) -> Iterator[str]:
+    yield from checks_of_event(material.enhanced.event)
     for index, each in enumerate(material.ranked[:3]):
         if index == 0 or each.probability >= _NEIGHBOUR:
             yield from _checks(each)
+    yield from checks_of_changes(material.changes)
     for gap in material.gaps:
         yield from gap.next_checks
     if material.decision.verdict is Verdict.INSUFFICIENT_EVIDENCE:

@@ -27,7 +27,7 @@ def diagnose(
     """
     case = Case.of(context, enhanced)
     scene = Scene.of(case, find(case))
-    ranked = weigh(scene, CAUSES)
+    ranked = weigh(scene, CAUSES, enhanced.priors)
     unseen = gaps(context.sources)
     report = write(
         Material(

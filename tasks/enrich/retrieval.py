@@ -1,136 +1,133 @@
-"""The passages of the runbooks that fit an incident: BM25, raised by exact matches.
+"""The passages that fit an incident: what they say, and whom their front matter names.
 
-Relevance is how well a passage fits on a fixed scale from 0 to 1, comparable between incidents and
-between collections of any size. It is not the probability of anything.
+    log-odds  = BASE + SLOPE x log(1 + score) - BULK x log(1 + asked) + what the front matter adds
+    relevance = 1 / (1 + exp(-log-odds))
 
-    text      = s / (s + HALF), where s = BM25 score / idf of a word found in one passage only
-    relevance = 1 - (1 - text) x (1 - ALERT_NAME_MATCH) x (1 - SERVICE_MATCH)
+`score` is what the text has of the incident's terms, `asked` how many terms there were: the more is
+asked, the more is found by accident. A term counts more the more often the incident has it.
 
-so `s` counts the incident's words found in the passage, a common word for less than one; the last
-two factors stand only when the runbook's front matter names the alert or the service. The constants
-were chosen so that the shipped runbooks are found by their symptoms and nothing is found for alerts
-of other kinds.
+So relevance estimates how probable it is that the document answers the incident. BASE, SLOPE and
+BULK are fitted by `benchmarks/retrieval.py` on its set of incidents and the shipped runbooks; how
+well they hold is in docs/evaluation.md. What front matter adds is set by judgement.
 """
 
-import logging
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from itertools import chain
-from typing import TYPE_CHECKING
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 
-from tasks.enrich.runbooks import Chunk, Runbook
+import numpy as np
+
+from tasks.enrich.concepts import is_concept
+from tasks.enrich.index import Floats, Index, terms
+from tasks.enrich.runbooks import Passage
 from tasks.enrich.symptoms import Symptoms
-from tasks.enrich.words import words
 
-if TYPE_CHECKING:
-    from bm25s import BM25
+BASE = 0.85
+SLOPE = 5.82
+BULK = 2.83
 
-HALF = 4.0
-"""Rare words in common that make the text's part one half."""
+LEAST_ASKED = 10
+"""Fewer terms are taken for so many: no incident of the set has fewer."""
 
-ALERT_NAME_MATCH = 0.6
-SERVICE_MATCH = 0.2
-"""Less than FLOOR: the service's name alone does not make a passage fit."""
+CONCEPT = 1.5
+"""Weight of a concept beside that of a word: it is met on purpose, not by accident."""
 
-FLOOR = 0.25
+ALERT_NAME = math.log(60)
+"""The document names the alert: it was written for it."""
+CAUSE = math.log(30)
+"""It names the cause that the evidence suggests; times the cause's probability."""
+SERVICE = math.log(3)
+OWNER = math.log(1.5)
+"""It names a service or a team: these have many troubles."""
+
+FLOOR = 0.2
 """Passages below fit by accident and are not shown."""
 
-BESIDE_BEST = 0.5
+BESIDE_BEST = 0.4
 """Passages less relevant than this share of the best one only distract from it."""
 
 PER_RUNBOOK = 2
-"""Passages shown of one runbook: room is left for a second opinion."""
-
-_NAME_WEIGHT = 2  # a word of the alert's name tells more than one of a log line
+"""Passages shown of one document: room is left for a second opinion."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Passage:
-    """A chunk that fits, with its runbook."""
-
-    runbook: Runbook
-    chunk: Chunk
-    relevance: float  #: FLOOR–1, four decimals
+def retrieve(index: Index, symptoms: Symptoms, *, limit: int) -> tuple[Passage, ...]:
+    """Return the passages that fit an incident (see `Shelf.retrieve`)."""
+    found = list(rank(index, symptoms, floor=FLOOR))
+    floor = found[0].relevance * BESIDE_BEST if found else 0
+    return _spread((each for each in found if each.relevance >= floor), limit)
 
 
-def retrieve(runbooks: Sequence[Runbook], symptoms: Symptoms, *, limit: int) -> tuple[Passage, ...]:
-    """Return at most `limit` passages, best first; equally good ones in order of source_id."""
-    index = _index(tuple(runbooks))
-    scores = index.scores(_query(symptoms))
-    found = (
-        Passage(runbook=runbook, chunk=chunk, relevance=_relevance(score, runbook, symptoms))
-        for (runbook, chunk), score in zip(index.entries, scores, strict=True)
-    )
-    ranked = sorted(found, key=lambda passage: (-passage.relevance, passage.chunk.source_id))
-    floor = max(FLOOR, ranked[0].relevance * BESIDE_BEST) if ranked else FLOOR
-    return tuple(_spread([passage for passage in ranked if passage.relevance >= floor])[:limit])
+def rank(index: Index, symptoms: Symptoms, *, floor: float = 0.0) -> Iterator[Passage]:
+    """Yield the passages that have anything in common with an incident, best first."""
+    return _best(index, weighted(asked_by(symptoms)), _told(index, symptoms), floor)
 
 
-def _query(symptoms: Symptoms) -> list[str]:
-    """Return the incident's words in a fixed order, those of the alert names repeated."""
-    names = {word for name in symptoms.alert_names for word in words(name)}
-    places = {word for name in symptoms.services for word in words(name)}
-    places.update(words(symptoms.namespace or ""))
-    return sorted([*(symptoms.vocabulary | places), *sorted(names) * (_NAME_WEIGHT - 1)])
+def search(index: Index, text: str, *, limit: int) -> tuple[Passage, ...]:
+    """Return the passages that have words of a text (see `Shelf.search`)."""
+    return _spread(_best(index, weighted([text]), np.zeros(len(index.entries)), 0), limit)
 
 
-def _relevance(score: float, runbook: Runbook, symptoms: Symptoms) -> float:
-    misfit = HALF / (score + HALF)
-    if not set(runbook.alertnames).isdisjoint(symptoms.alert_names):
-        misfit *= 1 - ALERT_NAME_MATCH
-    if not set(runbook.services).isdisjoint(symptoms.services):
-        misfit *= 1 - SERVICE_MATCH
-    return round(1 - misfit, 4)
+def asked_by(symptoms: Symptoms) -> Iterator[str]:
+    """Yield the sentences and names that an incident is looked up by."""
+    yield from symptoms.alert_names
+    yield from symptoms.sentences
+    yield from symptoms.services
+    yield symptoms.namespace or ""
+    yield from (signal.partition(".")[2] for signal in symptoms.impression.signals)
+    yield from (each.cause for each in symptoms.impression.suspicions)
 
 
-def _spread(ranked: Sequence[Passage]) -> list[Passage]:
+def weighted(texts: Iterable[str]) -> dict[str, float]:
+    """Return what is looked for: each term, and how much it counts."""
+    counts = Counter(term for text in texts for term in terms(text))
+    return {
+        term: (1 + math.log(count)) * (CONCEPT if is_concept(term) else 1)
+        for term, count in counts.items()
+    }
+
+
+def _told(index: Index, symptoms: Symptoms) -> Floats:
+    """Return what front matter adds to the log-odds of each passage."""
+    suspected = {each.cause: each.probability for each in symptoms.impression.suspicions}
+    added = []
+    for book in index.runbooks:
+        more = max((suspected.get(cause, 0.0) for cause in book.causes), default=0.0) * CAUSE
+        if not set(book.alertnames).isdisjoint(symptoms.alert_names):
+            more += ALERT_NAME
+        if not set(book.services).isdisjoint(symptoms.services):
+            more += SERVICE
+        if book.owner in symptoms.owners:
+            more += OWNER
+        added.append(more)
+    return np.array(added, dtype=np.float64)[index.owner]
+
+
+def relevance(score: float, asked: float, added: float = 0.0) -> float:
+    """Return how probable it is that a passage answers, to four decimals."""
+    bulk = BULK * math.log1p(max(asked, LEAST_ASKED))
+    return round(1 / (1 + math.exp(-(BASE + SLOPE * math.log1p(score) - bulk + added))), 4)
+
+
+def _best(
+    index: Index, asked: Mapping[str, float], added: Floats, floor: float
+) -> Iterator[Passage]:
+    """Yield the passages with a word or a name in common, best first."""
+    scores, weight = index.scores(asked), sum(asked.values())
+    for at in np.lexsort((index.order, -(SLOPE * np.log1p(scores) + added))):
+        fits = relevance(scores[at], weight, added[at])
+        if fits < floor or not (scores[at] or added[at]):
+            return
+        runbook, chunk = index.entries[at]
+        yield Passage(runbook=runbook, chunk=chunk, relevance=fits)
+
+
+def _spread(ranked: Iterable[Passage], limit: int) -> tuple[Passage, ...]:
     shown: dict[str, int] = {}
-    kept = []
+    kept: list[Passage] = []
     for passage in ranked:
+        if len(kept) == limit:
+            break
         shown[passage.runbook.name] = shown.get(passage.runbook.name, 0) + 1
         if shown[passage.runbook.name] <= PER_RUNBOOK:
             kept.append(passage)
-    return kept
-
-
-class _Index:
-    """Every chunk of the runbooks, ready to be scored."""
-
-    def __init__(self, runbooks: Sequence[Runbook]) -> None:
-        self.entries = [(runbook, chunk) for runbook in runbooks for chunk in runbook.chunks]
-        texts = [_words_of(runbook, chunk) for runbook, chunk in self.entries]
-        self._ids = {word: number for number, word in enumerate(sorted(set(chain(*texts))))}
-        if self._ids:
-            self._bm25 = _bm25([[self._ids[word] for word in text] for text in texts], self._ids)
-            self._rarest = math.log1p((len(texts) - 0.5) / 1.5)  # Lucene's idf at frequency 1
-
-    def scores(self, query: Sequence[str]) -> list[float]:
-        """Return the score of each entry, in rarest words found."""
-        known = [self._ids[word] for word in query if word in self._ids]
-        if not known:
-            return [0.0] * len(self.entries)
-        scores = self._bm25.get_scores_from_ids(known)
-        return [float(score) / self._rarest for score in scores]
-
-
-@lru_cache(maxsize=2)
-def _index(runbooks: tuple[Runbook, ...]) -> _Index:
-    return _Index(runbooks)
-
-
-def _words_of(runbook: Runbook, chunk: Chunk) -> tuple[str, ...]:
-    # Front matter speaks once: repeated in each section, its telling words would not be rare.
-    about = (*runbook.tags, *runbook.alertnames) if chunk is runbook.chunks[0] else ()
-    return words(" . ".join((runbook.title, *about, chunk.heading, chunk.text)))
-
-
-def _bm25(texts: list[list[int]], ids: dict[str, int]) -> "BM25":
-    # Loaded on first use: numpy costs a process that never enriches 24 MB and a quarter second.
-    import bm25s  # noqa: PLC0415 - see above
-
-    logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets itself to DEBUG
-    index = bm25s.BM25(method="lucene", backend="numpy", csc_backend="numpy")
-    index.index((texts, ids), create_empty_token=False, show_progress=False)
-    return index
+    return tuple(kept)

@@ -12,11 +12,23 @@ from markdown_it.tree import SyntaxTreeNode
 
 from opssage.errors import OpsSageError
 from opssage.log import get_logger
+from opssage.plain_text import plain_text
 
 log = get_logger(__name__)
 
 MAX_BYTES = 1_048_576
 """A larger file is skipped: it is a manual, not a runbook."""
+
+MAX_FRONT_CHARS = 16_384
+"""Of the front matter: YAML is slow to read."""
+
+LISTS = ("services", "alertnames", "tags", "causes")
+TEXTS = ("owner", "reviewed", "url")
+"""What front matter may say beside the title, in lists and in words."""
+
+# The text of a list item or a heading is taken as written, so no emphasis or link is looked for:
+# that is half of the time, and much more in a text that is made to take long.
+_MARKDOWN = MarkdownIt("commonmark").disable("inline")
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)^---[ \t]*\n?", re.DOTALL | re.MULTILINE)
 _ACTION_HEADING = re.compile(
@@ -48,7 +60,25 @@ class Runbook:
     alertnames: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     owner: str = ""
+    causes: tuple[str, ...] = ()  #: names of the cause catalogue that it is about
+    reviewed: str = ""  #: when somebody last said that it is right: `2026-11-23`
+    url: str = ""  #: where people read it; what a rule's `runbook_url` says
     chunks: tuple[Chunk, ...] = ()
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What the front matter says beside the title, as JSON."""
+        lists = {name: list(getattr(self, name)) for name in LISTS}
+        return {**lists, **{name: getattr(self, name) for name in TEXTS}}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Passage:
+    """A chunk that fits, with its runbook."""
+
+    runbook: Runbook
+    chunk: Chunk
+    relevance: float  #: 0–1, four decimals
 
 
 def load_runbooks(folder: Path) -> tuple[Runbook, ...]:
@@ -89,26 +119,32 @@ def _read(path: Path) -> str:
 
 def parse_runbook(name: str, text: str) -> Runbook:
     """Build a runbook from the text of a file. Raises RunbookError, naming the fault."""
-    if not name.isprintable():  # bytes of another encoding would make every answer unstorable
+    # bytes of another encoding would make every answer unstorable
+    if plain_text(name) != name or not {"\t", "\n"}.isdisjoint(name):
         raise RunbookError("has a name that cannot be printed")
-    matched = _FRONT_MATTER.match(text)
-    front = _front_matter(matched.group(1)) if matched else {}
-    body = text[matched.end() :] if matched else text
+    front, body = split(text)
     sections = tuple(_sections(body))
     if not sections:
         raise RunbookError("holds no text")
+    told: dict[str, Any] = {key: _list(front, key) for key in LISTS}
+    told.update({key: _text(front, key) for key in TEXTS})
     return Runbook(
         name=name,
         title=_text(front, "title") or _first_heading(sections) or name,
-        services=_list(front, "services"),
-        alertnames=_list(front, "alertnames"),
-        tags=_list(front, "tags"),
-        owner=_text(front, "owner"),
+        **told,
         chunks=tuple(_chunks(name, sections)),
     )
 
 
+def split(text: str) -> tuple[dict[str, Any], str]:
+    """Return what the front matter says, and the text behind it. Raises RunbookError."""
+    matched = _FRONT_MATTER.match(text)
+    return (_front_matter(matched.group(1)), text[matched.end() :]) if matched else ({}, text)
+
+
 def _front_matter(text: str) -> dict[str, Any]:
+    if len(text) > MAX_FRONT_CHARS:
+        raise RunbookError(f"front matter is longer than {MAX_FRONT_CHARS} characters")
     try:
         # BaseLoader builds nothing but text, lists and mappings: a tag `on` stays a word.
         front = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - safer than SafeLoader
@@ -160,7 +196,7 @@ def _sections(body: str) -> Iterator[_Section]:
     """Yield the sections that have text of their own."""
     lines = body.split("\n")
     section = _Section(path=(), first_line=0)
-    for block in SyntaxTreeNode(MarkdownIt("commonmark").parse(body)).children:
+    for block in SyntaxTreeNode(_MARKDOWN.parse(body)).children:
         if block.type != "heading" or block.map is None:
             section.blocks.append(block)
             continue

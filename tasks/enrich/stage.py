@@ -1,8 +1,9 @@
 """The enrich stage: knowledge, history and topology put together."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+from opssage.diagnosis import Impression
 from opssage.evidence import PrimaryContext
 from opssage.knowledge import (
     ContextualEnrichment,
@@ -10,9 +11,11 @@ from opssage.knowledge import (
     PastIncident,
     RelatedIncident,
     RetrievedKnowledge,
+    Standing,
 )
-from tasks.enrich.retrieval import Passage, retrieve
-from tasks.enrich.runbooks import Runbook
+from tasks.enrich.library import Shelf
+from tasks.enrich.runbook_links import addresses, linked_first, resolve_all
+from tasks.enrich.runbooks import Passage
 from tasks.enrich.similar import similar
 from tasks.enrich.symptoms import read_symptoms
 from tasks.enrich.topology import topology
@@ -24,30 +27,35 @@ _RECURRING = 2  # similar incidents of one category that make a pattern
 
 def enrich(
     context: PrimaryContext,
-    runbooks: Sequence[Runbook],
+    shelf: Shelf,
     past: Sequence[PastIncident],
+    impression: Impression,
     *,
     max_passages: int = 5,
+    hosts: Collection[str] = (),
 ) -> EnhancedContext:
     """Add what is known to what was collected.
 
-    `past` are candidates: other incidents in which a fault was found, of the same alert or service.
+    `past` are candidates: other incidents whose cause was found, or told by somebody. `impression`
+    is what the evidence of this one suggests. A page of one of `hosts` that a rule names is told.
     """
-    symptoms = read_symptoms(context)
-    passages = retrieve(runbooks, symptoms, limit=max_passages)
+    symptoms = read_symptoms(context, impression)
+    links = resolve_all(addresses(context), shelf.runbooks, hosts)
+    passages = linked_first(links, shelf.retrieve(symptoms, limit=max_passages), max_passages)
     related = similar(past, symptoms)
-    by_id = {incident.incident_id: incident for incident in past}
-    precedents = tuple(by_id[each.incident_id] for each in related)
     return EnhancedContext(
         retrieved_knowledge=tuple(_knowledge(passage) for passage in passages),
         knowledge_summary=_summary(passages, related),
         contextual_enrichment=ContextualEnrichment(
-            failure_patterns=tuple(_patterns(precedents)),
-            possible_causes=_distinct(each.root_cause for each in precedents),
+            failure_patterns=tuple(_patterns(related)),
+            possible_causes=_distinct(each.root_cause for each in related),
             related_incidents=related,
-            known_remediation_actions=_distinct(_actions(passages, precedents))[:MAX_ACTIONS],
+            known_remediation_actions=_distinct(_actions(passages, related))[:MAX_ACTIONS],
         ),
         topology=topology(context),
+        signals=impression.signals,
+        knowledge_version=shelf.version,
+        runbook_urls=tuple(link.url for link in links if link.url),
     )
 
 
@@ -93,10 +101,18 @@ def _summary_of_history(related: Sequence[RelatedIncident]) -> str:
     count = f"{len(related)} similar past incident{'s' if len(related) > 1 else ''}"
     closest = related[0]
     cause = f": {closest.root_cause.rstrip('.')}" if closest.root_cause else ""
-    return f"{count}, the closest from {closest.created_at:%Y-%m-%d}{cause}."
+    judged = _JUDGED[closest.standing] if cause else ""
+    return f"{count}, the closest from {closest.created_at:%Y-%m-%d}{cause}{judged}."
 
 
-def _patterns(precedents: Sequence[PastIncident]) -> Iterator[str]:
+_JUDGED = {
+    Standing.UNJUDGED: "",
+    Standing.CONFIRMED: " (confirmed)",
+    Standing.CORRECTED: " (as somebody told)",
+}
+
+
+def _patterns(precedents: Sequence[RelatedIncident]) -> Iterator[str]:
     """Yield the categories that come back, most frequent first."""
     counts: Mapping[str, int] = Counter(each.category for each in precedents if each.category)
     for category, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
@@ -108,9 +124,9 @@ def _patterns(precedents: Sequence[PastIncident]) -> Iterator[str]:
             )
 
 
-def _actions(passages: Sequence[Passage], precedents: Sequence[PastIncident]) -> Iterator[str]:
+def _actions(passages: Sequence[Passage], precedents: Sequence[RelatedIncident]) -> Iterator[str]:
     """Yield what the fitting runbooks say to do, then what was advised for the precedents."""
-    for runbook in dict.fromkeys(passage.runbook for passage in passages):
+    for runbook in {passage.runbook.name: passage.runbook for passage in passages}.values():
         for chunk in runbook.chunks:
             yield from chunk.actions
     for incident in precedents:

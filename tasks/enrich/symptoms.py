@@ -1,14 +1,19 @@
 """What the collected context says of the trouble, as names and sentences to search with."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from opssage.diagnosis import Impression
 from opssage.evidence import PrimaryContext
 from opssage.places import service_of
 from tasks.enrich.words import words
 
 _TELLING_ANNOTATIONS = ("summary", "message", "description")
+_OWNER_LABELS = ("owner", "team")
+_OF_THE_ALERT = "alert_signal"  # whatever its rule measures
+_SURGED = "surged"
+_QUIET = frozenset({"info", "debug", "trace"})
 _LOUD = frozenset({"error", "fatal", "critical", "warning"})
 
 
@@ -19,7 +24,9 @@ class Symptoms:
     alert_names: tuple[str, ...]  #: the lead alert's first
     services: tuple[str, ...]
     namespace: str | None
-    sentences: tuple[str, ...]  #: observations, annotations, changes, reasons, log templates
+    sentences: tuple[str, ...]  #: annotations, changes, what moved, reasons, log templates
+    owners: tuple[str, ...] = ()  #: teams that labels name
+    impression: Impression = field(default_factory=Impression)
 
     @property
     def vocabulary(self) -> frozenset[str]:
@@ -29,8 +36,8 @@ class Symptoms:
         )
 
 
-def read_symptoms(context: PrimaryContext) -> Symptoms:
-    """Gather the symptoms of an incident from what collect found."""
+def read_symptoms(context: PrimaryContext, impression: Impression) -> Symptoms:
+    """Gather the symptoms of an incident from what collect found, and what that suggests."""
     labels = tuple(_labels(context))
     where = context.affected_components
     return Symptoms(
@@ -39,12 +46,16 @@ def read_symptoms(context: PrimaryContext) -> Symptoms:
         ),
         services=_distinct(where.service or "", *(service_of(each) or "" for each in labels)),
         namespace=where.namespace,
+        owners=_distinct(*(each.get(key, "") for each in labels for key in _OWNER_LABELS)),
+        impression=impression,
         sentences=_distinct(
-            *context.preliminary_analysis.observations,
             *_annotations(context),
             *_changes(context),
+            *_moved(context),
             *_reasons(context),
+            *_problems(context),
             *_templates(context),
+            *_exceptions(context),
         ),
     )
 
@@ -72,8 +83,17 @@ def _annotations(context: PrimaryContext) -> Iterator[str]:
 
 
 def _changes(context: PrimaryContext) -> Iterator[str]:
+    """Yield what sort of change it was, and what somebody reported of it."""
     for change in context.evidence_collected.changes:
-        yield f"{change.data.get('change') or ''} {change.summary}".strip()
+        yield f"{change.data.get('change') or ''} {change.data.get('summary') or ''}".strip()
+
+
+def _moved(context: PrimaryContext) -> Iterator[str]:
+    """Yield the names of what left its baseline: sentences of metrics have words in common."""
+    for metric in context.evidence_collected.metrics:
+        signal = metric.data.get("signal") or ""
+        if metric.data.get("onset_at") is not None and signal != _OF_THE_ALERT:
+            yield signal
 
 
 def _reasons(context: PrimaryContext) -> Iterator[str]:
@@ -83,8 +103,26 @@ def _reasons(context: PrimaryContext) -> Iterator[str]:
             yield metric.data.get("reason") or ""
 
 
+def _problems(context: PrimaryContext) -> Iterator[str]:
+    """Yield what Kubernetes says is wrong with objects, and what it warned of."""
+    for item in context.evidence_collected.objects:
+        for problem in item.data.get("problems") or ():
+            yield problem.get("reason") or ""
+    for event in context.evidence_collected.events:
+        if event.data.get("type") == "Warning":
+            yield event.data.get("reason") or ""
+
+
 def _templates(context: PrimaryContext) -> Iterator[str]:
-    """Yield log templates that complain, or that were not seen before onset."""
+    """Yield log templates that complain, and did not before onset or not as much."""
     for log in context.evidence_collected.logs:
-        if log.data.get("level") in _LOUD or not log.data.get("count_before"):
+        level = log.data.get("level")
+        is_new = not log.data.get("count_before") and level not in _QUIET
+        surged = log.data.get("change") == _SURGED and level in _LOUD
+        if is_new or surged:
             yield log.data.get("template") or ""
+
+
+def _exceptions(context: PrimaryContext) -> Iterator[str]:
+    for log in context.evidence_collected.logs:
+        yield (log.data.get("exception") or {}).get("type") or ""

@@ -14,12 +14,17 @@ def topology(context: PrimaryContext) -> dict[str, tuple[str, ...]]:
     service graph that collect found tells first; a metric whose subject has a service and a peer
     is an edge too, and so is an alert that names both.
     """
-    graph = ServiceGraph.of((*_charted(context), *_measured(context), *_alerted(context)))
+    graph = service_graph(context)
     shown = bare_names(graph.services)
     calls: dict[str, set[str]] = {}
     for edge in graph.edges:
         calls.setdefault(shown[edge.caller], set()).add(shown[edge.called])
     return {caller: tuple(sorted(calls[caller])) for caller in sorted(calls)}
+
+
+def service_graph(context: PrimaryContext) -> ServiceGraph:
+    """Return all calls that the evidence of an incident shows."""
+    return ServiceGraph.of((*_charted(context), *_measured(context), *_alerted(context)))
 
 
 def _charted(context: PrimaryContext) -> Iterator[Edge]:

@@ -1,13 +1,13 @@
 """Text to comparable words."""
 
 import re
-from collections.abc import Iterator
+from functools import lru_cache
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|\d+")
 _FILLING = """
 a an and are as at be been but by for from had has have if in into is it its more no not of on or
-over so than that the their then there these they this to until up was were when which while will
-with
+other others over so than that the their then there these they this to until up was were when which
+while will with
 """
 _TRUE_OF_EVERY_INCIDENT = "alert alerts alerting fire fires firing"
 _STOP = frozenset((*_FILLING.split(), *_TRUE_OF_EVERY_INCIDENT.split()))
@@ -19,23 +19,25 @@ def words(text: str) -> tuple[str, ...]:
 
     Camel case, snake and kebab names fall apart: `KubePodCrashLooping` is kube, pod, crash, loop.
     """
-    return tuple(stem for stem, _ in _kept(text))
+    return tuple(filter(None, map(_form, _WORD.findall(text))))
 
 
 def spellings(text: str) -> dict[str, str]:
     """Return each distinct word of `text` with its ending, by the form that `words` gives."""
     spelled: dict[str, str] = {}
-    for stem, spelling in _kept(text):
-        spelled.setdefault(stem, spelling)
+    for written in _WORD.findall(text):
+        if stem := _form(written):
+            spelled.setdefault(stem, written.lower())
     return spelled
 
 
-def _kept(text: str) -> Iterator[tuple[str, str]]:
-    for match in _WORD.finditer(text):
-        word = match.group().lower()
-        said = len(word) > 1 and word not in _STOP
-        if said and not (word.isdigit() and len(word) > _LONGEST_NUMBER):
-            yield _stem(word), word
+@lru_cache(maxsize=8192)
+def _form(written: str) -> str:
+    """Return the form a word is compared in; empty when it says nothing."""
+    word = written.lower()
+    if len(word) == 1 or word in _STOP or (word.isdigit() and len(word) > _LONGEST_NUMBER):
+        return ""
+    return _stem(word)
 
 
 _PLURALS = (("ies", "y"), ("sses", "ss"), ("s", ""))

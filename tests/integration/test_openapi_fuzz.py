@@ -20,7 +20,8 @@ from steps import claimed
 from opssage.access import Actor, Scope
 from opssage.incident import Reject, Stage
 from opssage.settings import DatabaseSettings, load
-from store import Judgement, Store, connect
+from store import Judgement, NewDocument, Store, connect
+from tasks.enrich.runbooks import parse_runbook
 from webapi.app import create_app
 
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
@@ -114,6 +115,7 @@ def _filled(store: Store) -> dict[str, list[str | int]]:
         "path.incident_id": [str(each) for each in (*diagnosed, *pending, failed, archived)],
         "path.evidence_id": ["E1"],
         "path.reject_id": _rejects(store),
+        "path.document_id": _documents(store),
         "path.token_id": [_token(store, f"token{n}") for n in range(3)],
     }
 
@@ -131,6 +133,24 @@ def _diagnosed(store: Store, name: str) -> UUID:
 
 def _token(store: Store, name: str) -> str:
     return store.create_token(name, {Scope.READ}, by=SOMEBODY).token_id
+
+
+def _documents(store: Store) -> list[str]:
+    made = (
+        store.put_document(
+            NewDocument(
+                name=f"runbook{n}",
+                text="Drain the stale consumer.",
+                title="Stale consumers",
+                about=parse_runbook("runbook", "Drain it.").about,
+                digest=f"{n:064}",
+            ),
+            SOMEBODY,
+            most_bytes=10_000,
+        )
+        for n in range(4)
+    )
+    return [str(document.document_id) for _, document in made if document]
 
 
 def _rejects(store: Store) -> list[int]:

@@ -1,7 +1,6 @@
 """What the store promises, on SQLite and on PostgreSQL alike."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from pathlib import Path
 from time import sleep
 from uuid import uuid4
@@ -389,23 +388,6 @@ def test_filters_choose(store, chosen, expected):
     opened(store, alert("B", severity="critical", service="cart"), key="b")
 
     assert {incident.alert_name for incident in store.list_incidents(chosen)} == expected
-
-
-def test_past_incidents_share_alert_or_service_and_have_a_fault(store):
-    """What history offers is diagnosed, similar, and never the incident itself."""
-    old = opened(store, alert(service="cart"))
-    completed(store, old)
-    opened(store, alert(service="cart", resolved_after=5))
-    unrelated = opened(store, alert("Other"), key=OTHER)
-    completed(store, unrelated)
-    incident = store.get_incident(
-        opened(store, alert(service="cart", starts_at=NOON + timedelta(hours=1)))
-    )
-
-    (past,) = store.list_past(incident, 5)
-
-    assert past.incident_id == str(old)
-    assert (past.category, past.actions) == ("configuration", ("Correct the value",))
 
 
 def test_the_version_moves_with_every_visible_change(store):

@@ -22,6 +22,7 @@ from webapi.fields import (
     check_start,
     clean,
     prose,
+    without_secrets,
 )
 from webapi.senders.extras import extras
 from webapi.senders.one_by_one import NO_LIMIT, one_by_one
@@ -109,7 +110,7 @@ def _envelope(body: Mapping[str, Any]) -> dict[str, Any]:
         "group_key": clean(str(body.get("groupKey") or "")) or canonical(group_labels).decode(),
         "group_labels": group_labels,
         "common_labels": prose(body.get("commonLabels")),
-        "common_annotations": prose(body.get("commonAnnotations")),
+        "common_annotations": without_secrets(prose(body.get("commonAnnotations"))),
         "external_url": clean(str(body.get("externalURL") or "")),
         "truncated_alerts": truncated if type(truncated) is int and truncated in _COUNTS else 0,
         "extra": extras(body, _OF_ENVELOPE),

@@ -66,7 +66,7 @@ class KubernetesApi:
     def all(self, kind: Kind, namespace: str | None = None) -> Response:
         """Return a page of the objects of a kind that the selectors choose."""
         labels = by_labels(request.args.get("labelSelector", ""))
-        fields = by_fields(request.args.get("fieldSelector", ""), kind.kind)
+        fields = by_fields(request.args.get("fieldSelector", ""), kind.kind, kind.group)
         items = [
             item
             for item in self._objects[kind.kind, kind.version]

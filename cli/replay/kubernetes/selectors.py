@@ -36,6 +36,18 @@ _FIELDS: Mapping[str, frozenset[str]] = {
     "Node": frozenset({"spec.unschedulable"}),
     "Job": frozenset({"status.successful"}),
 }
+_GROUPED_EVENTS = frozenset(
+    {
+        "regarding.kind",
+        "regarding.name",
+        "regarding.namespace",
+        "regarding.uid",
+        "reason",
+        "type",
+        "reportingController",
+    }
+)
+"""Of events of the group `events.k8s.io`, which have other names for the same."""
 _ALWAYS = frozenset({"metadata.name", "metadata.namespace"})
 
 
@@ -79,14 +91,15 @@ def _is_among(key: str, values: set[str], *, wanted: bool) -> Fits:
     return lambda labels: (labels.get(key) in values) is wanted
 
 
-def by_fields(selector: str, kind: str) -> Fits:
+def by_fields(selector: str, kind: str, group: str = "") -> Fits:
     """Return what tells whether an object's fields fit. Raises SelectorError."""
+    own = _GROUPED_EVENTS if kind == "Event" and group else _FIELDS.get(kind, frozenset())
     requirements = []
     for part in filter(None, selector.split(",")):
         found = re.fullmatch(r"(?P<path>[^=!]+)(?P<operator>==|!=|=)(?P<value>.*)", part)
         if found is None:
             raise SelectorError(f"invalid selector: '{part}'; can't understand '{part}'")
-        if found["path"] not in _ALWAYS | _FIELDS.get(kind, frozenset()):
+        if found["path"] not in _ALWAYS | own:
             raise SelectorError(f"field label not supported: {found['path']}")
         requirements.append((found["path"].split("."), found["operator"] != "!=", found["value"]))
 

@@ -12,11 +12,17 @@ from dataclasses import dataclass
 from opssage.evidence import Evidence
 from tasks.collect.kubernetes.api import Found
 from tasks.collect.kubernetes.events import Event
+from tasks.collect.kubernetes.known import Known
 from tasks.collect.kubernetes.nodes import addresses
 from tasks.collect.kubernetes.objects import Seen, object_evidence
 from tasks.collect.kubernetes.pods import claims_of, references
 from tasks.collect.kubernetes.questions import RESOURCES, Question
-from tasks.collect.kubernetes.sight import Key, Known, Problem, Sight, text
+from tasks.collect.kubernetes.sight import (
+    Key,
+    Problem,
+    Sight,
+    text,
+)
 from tasks.collect.kubernetes.subjects import Focus
 from tasks.collect.source import Scope
 
@@ -74,12 +80,8 @@ def _gone(focus: Focus) -> Iterator[_Absent]:
     """Yield pods and nodes of the alerts that are there no longer."""
     known = focus.known
     for namespace, name in focus.targets.pods:
-        if (
-            namespace
-            and known.lists_all("Pod", namespace)
-            and not known.get("Pod", namespace, name)
-        ):
-            yield _Absent(key=("Pod", namespace, name), query=known.query("Pod", namespace))
+        if namespace and (query := known.absence("Pod", namespace, name)):
+            yield _Absent(key=("Pod", namespace, name), query=query)
     nodes = known.all("Node")
     there = {name for node in nodes for name in (text(node, "metadata", "name"), *addresses(node))}
     for name in focus.targets.nodes:
@@ -91,14 +93,9 @@ def _claims(known: Known, seen: Iterable[Seen]) -> Iterator[_Absent]:
     for each in _ailing(seen):
         _, namespace, pod = each.key
         for name in claims_of(each.item):
-            if known.lists_all("PersistentVolumeClaim", namespace) and not known.get(
-                "PersistentVolumeClaim", namespace, name
-            ):
-                yield _Absent(
-                    key=("PersistentVolumeClaim", namespace, name),
-                    query=known.query("PersistentVolumeClaim", namespace),
-                    because=f"pod {pod} mounts it",
-                )
+            key = ("PersistentVolumeClaim", namespace, name)
+            if query := known.absence(*key):
+                yield _Absent(key=key, query=query, because=f"pod {pod} mounts it")
 
 
 def _config_maps(seen: Sequence[Seen], asked: Iterable[Found]) -> Iterator[_Absent]:

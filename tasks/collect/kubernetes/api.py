@@ -22,11 +22,28 @@ Lists of the cluster, with the same parameters:
     /apis/storage.k8s.io/v1/storageclasses              when a volume claim waits
     /apis/networking.k8s.io/v1/ingressclasses           when there are ingresses
 
+Lists of one page, where a list of that kind was cut (more than four pages, or one that is too
+large), in the namespace NS or, for alerts that name no place, in the cluster:
+
+    any of the above?fieldSelector=metadata.name=NAME   what the alerts name and was not in the list
+    /api/v1/namespaces/NS/pods?fieldSelector=metadata.name=POD      pods that warnings tell of
+    /api/v1/namespaces/NS/pods?fieldSelector=status.phase!=Running,status.phase!=Succeeded
+    /api/v1/namespaces/NS/pods?labelSelector=SELECTOR   of the alerts' workloads; and their history:
+    /apis/apps/v1/namespaces/NS/{replicasets,controllerrevisions}?labelSelector=SELECTOR
+    /api/v1/namespaces/NS/events?fieldSelector=reason=BackOff
+    /api/v1/namespaces/NS/events?fieldSelector=involvedObject.kind=KIND,involvedObject.name=NAME
+        (events.k8s.io has `regarding` for `involvedObject`)
+
 Single things:
 
     /api/v1/namespaces/NS/configmaps/NAME               metadata only, by the Accept header
     /api/v1/namespaces/NS/pods/POD/log?container=C&tailLines=N&limitBytes=262144&timestamps=true
         and &previous=true, or &sinceTime=TIME
+
+How many at most: 12 lists to find a namespace; 17 of each of 3 namespaces, and 7 of nodes (or 3 of
+the cluster). In place of lists that were refused, 3; for lists that were cut, 10 by name, 6 of
+workloads, 6 by state, 5 of pods that warnings tell of, and 8 of events. Then 6 of nodes' pods and
+events, 2 of classes, 10 ConfigMaps and 10 logs. A list has at most four pages.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,7 +63,6 @@ from tasks.collect.upstream import RefusedError, UnreachableError, Upstream
 SOURCE = "kubernetes"
 WORKERS = 6
 PAGE = 250  #: objects; a page of pods has a megabyte or two
-MAX_PAGES = 4
 
 Document = Mapping[str, Any]
 
@@ -63,6 +79,7 @@ class Found:
     items: tuple[Document, ...] = ()
     text: str = ""  #: of a log
     is_complete: bool = False  #: what is not among the items is not there
+    is_cut: bool = False  #: there may be more than could be read
 
     @property
     def kind(self) -> str:
@@ -118,6 +135,7 @@ class KubernetesApi:
             if isinstance(error, UnreachableError) or not contact.answered:
                 contact.lost = "the API server did not answer another question"
             found = _unanswered(question, SourceStatus.FAILED, str(error))
+            found = replace(found, is_cut=not isinstance(error, UnreachableError))
         else:
             contact.answered = True
         return _timed(found, began)
@@ -135,7 +153,7 @@ class KubernetesApi:
         params = {**question.params, "limit": str(PAGE)}
         items: list[Document] = []
         size = 0
-        for _ in range(MAX_PAGES):
+        for _ in range(question.most_pages):
             try:
                 reply = self._upstream.get(question.path, params, deadline)
             except SourceError as error:
@@ -183,8 +201,16 @@ def _found(
         error=cut,
         size=size,
         truncated=bool(cut),
+        by_hand=question.by_hand if cut else "",
     )
-    return Found(question=question, report=report, items=items, text=text, is_complete=not cut)
+    return Found(
+        question=question,
+        report=report,
+        items=items,
+        text=text,
+        is_complete=not cut,
+        is_cut=bool(cut),
+    )
 
 
 _UNKNOWN_TO_SERVER = (

@@ -5,7 +5,17 @@ from typing import Any
 
 from opssage.redaction import mask, redact
 
-_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+_READ = frozenset(
+    {
+        "deployment.kubernetes.io/revision",
+        "kubernetes.io/change-cause",
+        "kubernetes.io/ingress.class",
+        "storageclass.kubernetes.io/is-default-class",
+    }
+)
+"""Annotations that are read. Of others only whether they changed is of interest: several tools
+keep a second copy of the whole object in one."""
+
 _CONTENT = ("data", "binaryData", "stringData")
 _OF_CONTENT = ("ConfigMap", "Secret")
 
@@ -13,9 +23,9 @@ _OF_CONTENT = ("ConfigMap", "Secret")
 def clean_objects(document: Any) -> Any:
     """Return a copy of an answer of the API without secrets, and without what nobody reads.
 
-    Values of environment variables and command lines become masks, which tell whether two were
-    the same. The content of ConfigMaps and Secrets goes, as do the annotation with a second copy
-    of the object, the lists of a node's images and of who owns which field.
+    Values of environment variables, of headers of probes, of annotations that nobody reads, and
+    command lines become masks, which tell whether two were the same. The content of ConfigMaps
+    and Secrets goes, as do the lists of a node's images and of who owns which field.
     """
     return redact(_lean(document))
 
@@ -34,10 +44,11 @@ def _lean(value: Any) -> Any:
 def _annotations(value: Any) -> Any:
     if not isinstance(value, Mapping):
         return _lean(value)
-    return {key: item for key, item in value.items() if key != _LAST_APPLIED}
+    return {key: item if key in _READ else mask(str(item)) for key, item in value.items()}
 
 
-def _environment(value: Any) -> Any:
+def _named_values(value: Any) -> Any:
+    """Return the entries of a list of names and values, such as an environment, with masks."""
     if not isinstance(value, list):
         return _lean(value)
     return [
@@ -69,7 +80,8 @@ def _nothing(_: Any) -> list[Any]:
 
 _BY_KEY: Mapping[str, Callable[[Any], Any]] = {
     "annotations": _annotations,
-    "env": _environment,
+    "env": _named_values,
+    "httpHeaders": _named_values,
     "args": _words,
     "command": _words,
     "managedFields": _managers,

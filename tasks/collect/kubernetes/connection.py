@@ -49,11 +49,24 @@ def cluster(
             follow_redirects=False,
         )
     except _FAULTS as error:
-        told = " ".join(str(error).split()) or type(error).__name__
+        told = _told(error, in_cluster=settings.config == IN_CLUSTER)
         raise SettingsError(
             [f"sources.kubernetes.config: {settings.config} cannot be used: {told}"]
         ) from error
     return config.cluster.server, client
+
+
+def _told(error: Exception, *, in_cluster: bool) -> str:
+    words = " ".join(str(error).split()) or type(error).__name__
+    if in_cluster:
+        return f"this is no pod with a service account: {words}"
+    if isinstance(error, OSError) and error.filename is None:
+        return f"a certificate or key that it names: {words}"
+    if isinstance(error, KeyError):
+        return f"it is not a kubeconfig: {words} is missing"
+    if isinstance(error, TypeError | AttributeError):
+        return "it is not a kubeconfig: clusters, contexts and users are not there as lists"
+    return words
 
 
 def _config(settings: KubernetesSettings, folder: Path, service_account: str) -> SingleConfig:
@@ -63,9 +76,8 @@ def _config(settings: KubernetesSettings, folder: Path, service_account: str) ->
         found = KubeConfig.from_file(folder / Path(str(settings.config)).expanduser())
     if settings.context is not None and settings.context not in found.contexts:
         known = ", ".join(sorted(found.contexts)) or "none"
-        raise SettingsError(
-            [f"sources.kubernetes.context: no {settings.context} in {settings.config}: {known}"]
-        )
+        told = f"no {settings.context} in {settings.config}; known there: {known}"
+        raise SettingsError([f"sources.kubernetes.context: {told}"])
     single = found.get(settings.context)
     if single is None:
         raise ConfigError("it has no current context")

@@ -6,9 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from opssage.evidence import Evidence, EvidenceKind
+from opssage.places import owner_of
 from opssage.wire import format_time
 from tasks.collect.kubernetes.api import SOURCE, Document, Found
-from tasks.collect.kubernetes.sight import MAX_MESSAGE, Key, mapping, moment, text, whole
+from tasks.collect.kubernetes.clock import ahead, by_our_clock
+from tasks.collect.kubernetes.sight import MAX_MESSAGE, Key, key_of, mapping, moment, text, whole
 from tasks.collect.kubernetes.subjects import Focus
 from tasks.collect.sentences import time_of_day
 from tasks.collect.source import Scope
@@ -57,14 +59,14 @@ class Event:
 
 
 def read_events(asked: Iterable[Found]) -> tuple[Event, ...]:
-    """Return all events of the answers that can be read."""
-    told = (
-        _event(item, answer.report.query)
-        for answer in asked
-        if answer.kind == "Event"
-        for item in answer.items
-    )
-    return tuple(filter(None, told))
+    """Return all events of the answers that can be read, each once."""
+    found: dict[Key, Event | None] = {}
+    for answer in asked:
+        for item in answer.items if answer.kind == "Event" else ():
+            key = key_of(item)
+            if key not in found:
+                found[key] = _event(item, answer.report.query)
+    return tuple(filter(None, found.values()))
 
 
 def events(focus: Focus, told: Iterable[Event], scope: Scope) -> tuple[Evidence, ...]:
@@ -75,7 +77,8 @@ def events(focus: Focus, told: Iterable[Event], scope: Scope) -> tuple[Evidence,
     """
     found: dict[tuple[Any, ...], Event] = {}
     for event in told:
-        if scope.window.start <= event.last_at <= scope.now and _is_telling(event):
+        at = by_our_clock(event.last_at, scope.now)
+        if at is not None and at >= scope.window.start and _is_telling(event):
             key = (event.about, event.type, event.reason, event.message)
             found[key] = _joined(found[key], event) if key in found else event
     ordered = sorted(found.values(), key=lambda event: _rank(event, focus))
@@ -159,7 +162,7 @@ def _few_alike(ordered: Iterable[Event], focus: Focus) -> list[Event]:
     seen: dict[tuple[Any, ...], int] = {}
     for event in ordered:
         subject = focus.subject(_object(event.about))
-        place = subject.get("workload") or subject.get("pod") or event.about[2]
+        place = subject.get("workload") or _owner_by_name(event.about)
         alike = (event.about[0], subject.get("namespace"), place, event.reason)
         seen[alike] = seen.get(alike, 0) + 1
         if seen[alike] <= MAX_ALIKE:
@@ -167,17 +170,24 @@ def _few_alike(ordered: Iterable[Event], focus: Focus) -> list[Event]:
     return kept
 
 
+def _owner_by_name(about: Key) -> str:
+    """Return what an object belongs to as far as its name tells: it may be gone or unlisted."""
+    kind, _, name = about
+    return owner_of(name) if kind == "Pod" else name
+
+
 def _evidence(event: Event, focus: Focus, scope: Scope) -> Evidence:
     kind, namespace, name = _object(event.about)
     times = f" ({event.count} times)" if event.count > 1 else ""
     where = f" ({namespace})" if namespace else ""
     said = f": {event.message}" if event.message else ""
+    last_at = min(event.last_at, scope.now)
     return Evidence(
         kind=EvidenceKind.EVENT,
         source=SOURCE,
         summary=f"{event.reason} at {kind.lower()} {name}{where}, last at "
-        f"{time_of_day(event.last_at)}{times}{said}",
-        observed_at=event.last_at,
+        f"{time_of_day(last_at)}{times}{said}",
+        observed_at=last_at,
         subject=focus.subject((kind, namespace, name)),
         query=event.query,
         window=scope.window,
@@ -186,10 +196,11 @@ def _evidence(event: Event, focus: Focus, scope: Scope) -> Evidence:
             "reason": event.reason,
             "message": event.message,
             "count": event.count,
-            "first_at": format_time(event.first_at),
-            "last_at": format_time(event.last_at),
+            "first_at": format_time(min(event.first_at, scope.now)),
+            "last_at": format_time(last_at),
             "object": {"kind": kind, "namespace": namespace, "name": name},
             "reported_by": event.reported_by,
-            "after_window": event.last_at > scope.window.end,
+            "after_window": last_at > scope.window.end,
+            **ahead(event.last_at, scope.now),
         },
     )

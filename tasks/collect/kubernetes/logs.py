@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 from opssage.evidence import Evidence
 from opssage.wire import parse_time
 from tasks.collect.kubernetes.api import SOURCE, Document, Found
+from tasks.collect.kubernetes.clock import MAX_AHEAD
 from tasks.collect.kubernetes.pods import container_statuses
 from tasks.collect.kubernetes.questions import RESOURCES, Question
 from tasks.collect.kubernetes.sight import Problem, key_of, mapping, text, whole
 from tasks.collect.kubernetes.subjects import Focus
+from tasks.collect.log_records import LATEST, nanoseconds
 from tasks.collect.log_templates import (
     Line,
     LineReader,
@@ -102,7 +104,7 @@ def logs(focus: Focus, asked: Sequence[Found], scope: Scope) -> tuple[Evidence, 
 
 
 def _parted(runs: Sequence[Found], focus: Focus, scope: Scope) -> tuple[Stretch, Stretch]:
-    lines = [line for run in runs for line in _lines(run, _labels(run, focus))]
+    lines = [line for run in runs for line in _lines(run, _labels(run, focus), scope.now)]
     since = scope.baseline_start
     if lines and any(map(_is_cut, runs)):
         since = datetime.fromtimestamp(min(line.at for line in lines) / 1e9, UTC)
@@ -128,17 +130,25 @@ def _labels(run: Found, focus: Focus) -> dict[str, str]:
     }
 
 
-def _lines(run: Found, labels: Mapping[str, str]) -> Iterator[Line]:
-    """Yield lines with their times; one without a time is of the time of the one before."""
+def _lines(run: Found, labels: Mapping[str, str], now: datetime) -> Iterator[Line]:
+    """Yield lines with their times; one without a time is of the time of the one before.
+
+    A node's clock may be ahead of ours: its last lines are of now.
+    """
     at = None
+    latest, too_late = nanoseconds(now) - 1, nanoseconds(now + MAX_AHEAD)
     for line in run.text.splitlines():
         said = line
         if match := _LINE.match(line):
             seconds, fraction, zone, said = match.groups()
-            at = _nanoseconds(seconds + zone, fraction or "")
+            at = _nanoseconds(seconds + zone, fraction or "", otherwise=at)
         if at is not None:
-            yield Line(at=at, text=said, labels=labels)
+            yield Line(at=at if at > too_late else min(at, latest), text=said, labels=labels)
 
 
-def _nanoseconds(moment: str, fraction: str) -> int:
-    return round(parse_time(moment).timestamp()) * 10**9 + int(f"{fraction:0<9}")
+def _nanoseconds(moment: str, fraction: str, *, otherwise: int | None) -> int | None:
+    try:
+        at = round(parse_time(moment).timestamp()) * 10**9 + int(f"{fraction:0<9}")
+    except (ValueError, OverflowError):
+        return otherwise  # digits that are no date
+    return at if at < LATEST else otherwise

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tasks.collect.kubernetes.api import Document
+from tasks.collect.kubernetes.known import Known
 from tasks.collect.kubernetes.sight import (
-    Known,
     Problem,
     Sight,
     labels_of,
@@ -31,7 +31,7 @@ def service(item: Document, known: Known) -> Sight:
         "external_name": text(item, "spec", "externalName"),
         "selector": mapping(item, "spec", "selector"),
         "ports": [_port(each) for each in mappings(item, "spec", "ports")],
-        "pods": len(pods),
+        "pods": None if known.is_cut("Pod", text(item, "metadata", "namespace")) else len(pods),
         "endpoints": endpoints,
         "workloads": sorted({f"{kind}/{name}" for kind, _, name in map(known.owner, pods)}),
         "traffic_policy": mapping(item, "spec").get("internalTrafficPolicy"),
@@ -76,14 +76,17 @@ def _service_problems(
     selector = mapping(item, "spec", "selector")
     if not selector:  # somebody else looks after its endpoints
         return
-    if not pods:
-        if known.lists_all("Pod", text(item, "metadata", "namespace")):
-            wanted = ", ".join(f"{key}={value}" for key, value in sorted(selector.items()))
-            yield Problem(reason="SelectorMatchesNothing", message=f"no pod has {wanted}")
+    namespace = text(item, "metadata", "namespace")
+    if not pods and known.lists_all("Pod", namespace):
+        wanted = ", ".join(f"{key}={value}" for key, value in sorted(selector.items()))
+        yield Problem(reason="SelectorMatchesNothing", message=f"no pod has {wanted}")
         return
-    if endpoints is not None and not endpoints["ready"]:
-        count = f"none of the {len(pods)} pods is ready to be called"
-        yield Problem(reason="NoEndpoints", message=count)
+    is_cut = known.is_cut("Pod", namespace)
+    if endpoints is not None and not endpoints["ready"] and (pods or is_cut):
+        none = "no pod" if is_cut else f"none of the {len(pods)} pods"
+        yield Problem(reason="NoEndpoints", message=f"{none} is ready to be called")
+    if is_cut or not pods:
+        return
     for port in mappings(item, "spec", "ports"):
         wanted = text(port, "targetPort") or text(port, "port")
         exposed = [_exposed(pod) for pod in pods]
@@ -172,16 +175,17 @@ def network_policy(item: Document, known: Known) -> Sight:
     """Return what a NetworkPolicy lets through: with no rule for a direction, nothing."""
     spec = mapping(item, "spec")
     kinds = spec.get("policyTypes") or ["Ingress", *(["Egress"] if "egress" in spec else [])]
+    namespace = text(item, "metadata", "namespace")
     pods = [
         text(pod, "metadata", "name")
-        for pod in known.all("Pod", text(item, "metadata", "namespace"))
+        for pod in known.all("Pod", namespace)
         if selects_by(mapping(spec, "podSelector"), labels_of(pod))
     ]
     facts = {
         "types": list(kinds),
         "default_deny": [kind for kind in kinds if not spec.get(str(kind).lower())],
         "selects_all": not mapping(spec, "podSelector"),
-        "pods": len(pods),
+        "pods": None if known.is_cut("Pod", namespace) else len(pods),
         "rules": {
             key: [dict(each) for each in mappings(spec, key)] for key in ("ingress", "egress")
         },

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tasks.collect.kubernetes.api import Document
+from tasks.collect.kubernetes.known import Known
 from tasks.collect.kubernetes.quantities import number, total
 from tasks.collect.kubernetes.sight import (
-    Known,
     Sight,
     conditions,
     from_conditions,

@@ -7,7 +7,13 @@ from opssage.evidence import Evidence, EvidenceKind
 from opssage.wire import format_time
 from tasks.collect.kubernetes import networking, nodes, pods, quotas, storage, workloads
 from tasks.collect.kubernetes.api import SOURCE, Document
-from tasks.collect.kubernetes.sight import Key, Known, Problem, Sight, key_of
+from tasks.collect.kubernetes.known import Known
+from tasks.collect.kubernetes.sight import (
+    Key,
+    Problem,
+    Sight,
+    key_of,
+)
 from tasks.collect.kubernetes.subjects import Focus
 from tasks.collect.sentences import time_of_day
 from tasks.collect.source import Scope
@@ -25,6 +31,7 @@ class Row:
 
     read: Read
     healthy: int = 0  #: so many of those the alerts are about are kept though they are well
+    rests_on: tuple[str, ...] = ()  #: kinds all of which must be known to call one well
 
 
 ROWS: Mapping[str, Row] = {
@@ -38,8 +45,8 @@ ROWS: Mapping[str, Row] = {
     "Node": Row(read=nodes.node, healthy=3),
     "HorizontalPodAutoscaler": Row(read=workloads.autoscaler, healthy=3),
     "PersistentVolumeClaim": Row(read=storage.volume_claim, healthy=2),
-    "Service": Row(read=networking.service, healthy=3),
-    "Ingress": Row(read=networking.ingress, healthy=2),
+    "Service": Row(read=networking.service, healthy=3, rests_on=("Pod", "EndpointSlice")),
+    "Ingress": Row(read=networking.ingress, healthy=2, rests_on=("Service",)),
     "NetworkPolicy": Row(read=networking.network_policy, healthy=3),
     "ResourceQuota": Row(read=quotas.quota, healthy=2),
     "LimitRange": Row(read=quotas.limit_range, healthy=2),
@@ -95,6 +102,8 @@ def objects(focus: Focus, seen: Sequence[Seen], scope: Scope) -> tuple[Evidence,
     alike: dict[tuple[object, ...], int] = {}
     kept = []
     for each in ordered:
+        if not each.sight.problems and not _is_known_well(each.key, focus):
+            continue
         if each.sight.problems:
             reasons = tuple(sorted({problem.reason for problem in each.sight.problems}))
             group = (each.key[0], focus.known.owner(each.item)[1:], reasons)
@@ -108,6 +117,17 @@ def objects(focus: Focus, seen: Sequence[Seen], scope: Scope) -> tuple[Evidence,
         if is_kept:
             kept.append(each)
     return tuple(_evidence(each, focus, scope) for each in kept[:MAX_OBJECTS])
+
+
+def _is_known_well(key: Key, focus: Focus) -> bool:
+    """Tell whether no problem in sight means that there is none.
+
+    Of a list that was cut only what the alerts name says something: the others are a part that
+    nobody chose, and what is wrong may be in the rest.
+    """
+    kind, namespace, _ = key
+    is_cut = [focus.known.is_cut(other, namespace) for other in ROWS[kind].rests_on]
+    return not any(is_cut) and (not focus.known.is_cut(kind, namespace) or focus.names(key))
 
 
 def _bounded(seen: Iterable[Seen]) -> frozenset[str]:

@@ -5,9 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 from tasks.collect.kubernetes.api import Document
+from tasks.collect.kubernetes.known import Known
 from tasks.collect.kubernetes.sight import (
     MAX_MESSAGE,
-    Known,
     Problem,
     Sight,
     conditions,

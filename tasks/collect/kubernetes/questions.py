@@ -1,9 +1,11 @@
 """Kinds of objects, where the API has them, and how to ask for them."""
 
-import shlex
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
+
+from tasks.collect.shell import command
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,6 +26,8 @@ class Resource:
         """The path below which it is."""
         return f"/apis/{self.version}" if self.group else f"/api/{self.version}"
 
+
+MAX_PAGES = 4
 
 _EVENTS = "events"
 EVENTS_GROUP = "events.k8s.io"
@@ -73,6 +77,7 @@ class Question:
     name: str = ""  #: one object; else a list
     params: Mapping[str, str] = field(default_factory=dict)
     is_log: bool = False
+    most_pages: int = MAX_PAGES  #: of a list
 
     @property
     def path(self) -> str:
@@ -84,6 +89,11 @@ class Question:
         if self.name:
             parts.append(quote(self.name, safe=""))
         return "/".join((*parts, "log") if self.is_log else parts)
+
+    @property
+    def is_of_place(self) -> bool:
+        """True for a list of all there is in a namespace or the cluster; of events, of warnings."""
+        return not self.name and self.params in ({}, WARNINGS)
 
     @property
     def text(self) -> str:
@@ -108,14 +118,27 @@ class Question:
         what = ".".join(filter(None, (self.resource.plural, self.resource.group)))
         if not self.namespace and self.resource.kind not in OF_CLUSTER:
             scope = ["-A"]
-        selector = self.params.get("fieldSelector", "")
-        chosen = [f"--field-selector={selector}"] if selector else []
+        chosen = [f"{_OPTIONS[name]}={value}" for name, value in self.params.items()]
         return _command("get", what, *filter(None, (self.name,)), *scope, *chosen)
 
+
+WARNINGS: Mapping[str, str] = {"fieldSelector": "type=Warning"}
+_OPTIONS = {"fieldSelector": "--field-selector", "labelSelector": "--selector"}
 
 OF_CLUSTER = frozenset({"Node", "StorageClass", "IngressClass"})
 """Kinds whose objects are in no namespace."""
 
 
+# RFC 1123, as Kubernetes takes it for names of objects; a namespace has no dots in it.
+NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+def can_be_named(namespace: str, name: str) -> bool:
+    """Tell whether an object can have this name in this namespace, or in one not known: ""."""
+    is_placed = not namespace or NAMESPACE.fullmatch(namespace)
+    return bool(is_placed and NAME.fullmatch(name))
+
+
 def _command(*words: str) -> str:
-    return shlex.join(("kubectl", *words))
+    return command("kubectl", *words)

@@ -3,8 +3,15 @@
 from collections.abc import Iterator
 
 from tasks.collect.kubernetes.api import Document
+from tasks.collect.kubernetes.known import Known
 from tasks.collect.kubernetes.quantities import number
-from tasks.collect.kubernetes.sight import Known, Problem, Sight, mapping, mappings, told
+from tasks.collect.kubernetes.sight import (
+    Problem,
+    Sight,
+    mapping,
+    mappings,
+    told,
+)
 
 
 def quota(item: Document, _: Known) -> Sight:

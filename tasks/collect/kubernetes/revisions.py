@@ -9,15 +9,17 @@ from typing import Any
 from opssage.evidence import Evidence, EvidenceKind
 from opssage.wire import format_time
 from tasks.collect.kubernetes.api import SOURCE, Document, Found
+from tasks.collect.kubernetes.clock import ahead, by_our_clock
+from tasks.collect.kubernetes.known import Known
 from tasks.collect.kubernetes.sight import (
     Key,
-    Known,
     conditions,
     controller_of,
     key_of,
     mapping,
     mappings,
     moment,
+    selector_text,
     text,
     told,
 )
@@ -69,9 +71,9 @@ def changes(focus: Focus, asked: Sequence[Found], scope: Scope) -> tuple[Evidenc
     known = focus.known
     queries = {answer.kind: answer.report.query for answer in asked}
     found = [
-        _rollout(each, focus, scope, queries.get(_KEEPER.get(each.after.workload[0], ""), ""))
+        _rollout(each, focus, scope, queries.get(KEEPER.get(each.after.workload[0], ""), ""))
         for each in _rollouts(known)
-        if scope.baseline_start <= each.at <= scope.now
+        if _is_late(each.at, scope)
     ]
     found += _edits(focus, asked, scope)
     found.sort(key=lambda item: (item.observed_at, item.summary))
@@ -81,11 +83,22 @@ def changes(focus: Focus, asked: Sequence[Found], scope: Scope) -> tuple[Evidenc
     return tuple(item for item in found if item in kept)
 
 
-_KEEPER = {
+def _is_late(at: datetime, scope: Scope) -> bool:
+    ours = by_our_clock(at, scope.now)
+    return ours is not None and ours >= scope.baseline_start
+
+
+def rollout_times(known: Known) -> list[datetime]:
+    """Return when workloads went from one revision to the next, by the cluster's clock."""
+    return [each.at for each in _rollouts(known)]
+
+
+KEEPER = {
     "Deployment": "ReplicaSet",
     "StatefulSet": "ControllerRevision",
     "DaemonSet": "ControllerRevision",
 }
+"""Kinds that keep the revisions of a workload."""
 
 
 def _changed(item: Evidence) -> Key:
@@ -101,11 +114,22 @@ def _rollouts(known: Known) -> Iterator[_Rollout]:
     for workload, history in sorted(histories.items()):
         history.sort(key=lambda each: (each.number, each.at, each.name))
         nothing = replace(history[0], number=0, name="", template={})
+        is_whole = _is_whole(workload, known)
         for before, after in pairwise((nothing, *history)):
+            if not is_whole and after.number != before.number + 1:
+                continue  # what came between may not have been listed
             at = after.at
             if at < before.at:
                 at = _progressed_at(known.get(*workload)) or before.at
             yield _Rollout(at=at, before=before, after=after)
+
+
+def _is_whole(workload: Key, known: Known) -> bool:
+    """Tell whether a workload's history is all there is, though the list of all was cut."""
+    kind, namespace, _ = workload
+    keeper = KEEPER.get(kind, "")
+    selector = selector_text(mapping(known.get(*workload), "spec", "selector"))
+    return not known.is_cut(keeper, namespace) or known.lists_chosen(keeper, namespace, selector)
 
 
 def _revisions(known: Known) -> Iterator[Revision]:
@@ -179,9 +203,10 @@ def _change(
     query: str,
     data: Mapping[str, Any],
 ) -> Evidence:
-    ahead = (scope.window.onset - at).total_seconds()
-    order = "before" if ahead >= 0 else "after"
-    when = f"{time_of_day(at)}, {abs(ahead):.0f} s {order} onset"
+    by_theirs, at = at, min(at, scope.now)
+    early = (scope.window.onset - at).total_seconds()
+    order = "before" if early >= 0 else "after"
+    when = f"{time_of_day(at)}, {abs(early):.0f} s {order} onset"
     return Evidence(
         kind=EvidenceKind.CHANGE,
         source=SOURCE,
@@ -193,9 +218,10 @@ def _change(
         data={
             "change": change,
             "at": format_time(at),
-            "seconds_before_onset": round(ahead, 3),
+            "seconds_before_onset": round(early, 3),
             "url": "",
             **data,
+            **ahead(by_theirs, scope.now),
         },
     )
 
@@ -259,7 +285,7 @@ def _edits(focus: Focus, asked: Sequence[Found], scope: Scope) -> list[Evidence]
             made = moment(item, "metadata", "creationTimestamp")
             times = [moment(each, "time") for each in mappings(item, "metadata", "managedFields")]
             at = max(filter(None, [made, *times]), default=None)
-            if at is not None and scope.baseline_start <= at <= scope.now:
+            if at is not None and _is_late(at, scope):
                 found.append(_edit(focus, scope, answer, key, item, at))
     return found
 

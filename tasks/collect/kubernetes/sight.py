@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 from typing import Any
 
 from opssage.wire import format_time, parse_time
-from tasks.collect.kubernetes.api import Document, Found
+from tasks.collect.kubernetes.api import Document
 
 MAX_MESSAGE = 500
 
@@ -41,131 +40,6 @@ class Sight:
 
     facts: Mapping[str, Any] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Known:
-    """Everything that was answered, for reading one object beside others."""
-
-    found: tuple[Found, ...]
-    since: datetime  #: what ended before is history
-    now: datetime
-
-    @cached_property
-    def _by_kind(self) -> dict[str, dict[Key, Document]]:
-        kinds: dict[str, dict[Key, Document]] = {}
-        for answer in self.found:
-            for item in answer.items:
-                kinds.setdefault(answer.kind, {}).setdefault(key_of(item), item)
-        return kinds
-
-    @cached_property
-    def _by_place(self) -> dict[tuple[str, str], tuple[Document, ...]]:
-        places: dict[tuple[str, str], list[Document]] = {}
-        for items in self._by_kind.values():
-            for key, item in items.items():
-                places.setdefault(key[:2], []).append(item)
-        return {place: tuple(items) for place, items in places.items()}
-
-    @cached_property
-    def _lists(self) -> frozenset[tuple[str, str]]:
-        """Kinds and namespaces of which everything is known; "" stands for all namespaces."""
-        return frozenset(
-            (answer.kind, answer.question.namespace)
-            for answer in self.found
-            if answer.is_complete and not answer.question.name and not answer.question.params
-        )
-
-    def all(self, kind: str, namespace: str | None = None) -> tuple[Document, ...]:
-        """Return the objects of a kind, in one namespace or anywhere."""
-        if namespace is None:
-            return tuple(self._by_kind.get(kind, {}).values())
-        return self._by_place.get((kind, namespace), ())
-
-    def get(self, kind: str, namespace: str, name: str) -> Document | None:
-        """Return an object, if it was seen."""
-        return self._by_kind.get(kind, {}).get((kind, namespace, name))
-
-    def lists_all(self, kind: str, namespace: str = "") -> bool:
-        """Tell whether an object of this kind that was not seen is not there."""
-        return bool({(kind, namespace), (kind, "")} & self._lists)
-
-    def query(self, kind: str, namespace: str = "") -> str:
-        """Return how all objects of a kind in a namespace were asked for."""
-        return next(
-            (
-                answer.report.query
-                for answer in self.found
-                if answer.kind == kind and answer.question.namespace in {namespace, ""}
-            ),
-            "",
-        )
-
-    def chosen_pods(self, namespace: str, selector: Mapping[str, Any]) -> tuple[Document, ...]:
-        """Return the pods of a namespace whose labels a Service's selector chooses."""
-        fewest = min(
-            (self._by_label.get((namespace, key, value), ()) for key, value in selector.items()),
-            key=len,
-            default=self.all("Pod", namespace),
-        )
-        return tuple(pod for pod in fewest if selects(selector, labels_of(pod)))
-
-    @cached_property
-    def _by_label(self) -> dict[tuple[str, str, Any], tuple[Document, ...]]:
-        labelled: dict[tuple[str, str, Any], list[Document]] = {}
-        for pod in self.all("Pod"):
-            for key, value in labels_of(pod).items():
-                labelled.setdefault((key_of(pod)[1], key, value), []).append(pod)
-        return {label: tuple(pods) for label, pods in labelled.items()}
-
-    def on_node(self, node: str) -> tuple[Document, ...] | None:
-        """Return the pods of a node, of all namespaces; None when not all of them were seen."""
-        selector = {"fieldSelector": f"spec.nodeName={node}"}
-        is_known = self.lists_all("Pod") or any(
-            answer.kind == "Pod" and answer.is_complete and answer.question.params == selector
-            for answer in self.found
-        )
-        if not is_known:
-            return None
-        return tuple(pod for pod in self.all("Pod") if text(pod, "spec", "nodeName") == node)
-
-    def owner(self, item: Document) -> Key:
-        """Return what stands at the top of an object's chain of owners: itself without one.
-
-        A pod's label tells of the Deployment where its ReplicaSet was not seen.
-        """
-        key = key_of(item)
-        if key not in self._owners:
-            self._owners[key] = self._top(key, item)
-        return self._owners[key]
-
-    @cached_property
-    def _owners(self) -> dict[Key, Key]:
-        return {}
-
-    def pods_of(self, namespace: str, workload: str) -> tuple[Document, ...]:
-        """Return the pods of a workload."""
-        return self._by_owner.get((namespace, workload), ())
-
-    @cached_property
-    def _by_owner(self) -> dict[tuple[str, str], tuple[Document, ...]]:
-        owned: dict[tuple[str, str], list[Document]] = {}
-        for pod in self.all("Pod"):
-            _, namespace, name = self.owner(pod)
-            owned.setdefault((namespace, name), []).append(pod)
-        return {owner: tuple(pods) for owner, pods in owned.items()}
-
-    def _top(self, key: Key, item: Document) -> Key:
-        seen = {key}
-        suffix = f"-{labels_of(item).get('pod-template-hash')}"
-        while (above := controller_of(item)) is not None and above not in seen:
-            key = above
-            seen.add(above)
-            item = self.get(*above) or {}
-        kind, namespace, name = key
-        if kind == "ReplicaSet" and not item and name.endswith(suffix):
-            return "Deployment", namespace, name.removesuffix(suffix)
-        return key
 
 
 def key_of(item: Document) -> Key:
@@ -280,6 +154,20 @@ def _meets(requirement: Mapping[str, Any], labels: Mapping[str, Any]) -> bool:
         return (key in labels) == (operator == "Exists")
     values = requirement.get("values") or []
     return (labels.get(key) in values) == (operator == "In")
+
+
+def selector_text(selector: Mapping[str, Any]) -> str:
+    """Return a label selector as the API takes it: `app=web,tier in (a,b)`."""
+    labels = mapping(selector, "matchLabels")
+    terms = [f"{key}={value}" for key, value in sorted(labels.items())]
+    for each in mappings(selector, "matchExpressions"):
+        key, operator = text(each, "key"), text(each, "operator")
+        values = ",".join(map(str, each.get("values") or ()))
+        terms.append(_TERMS.get(operator, "{key}").format(key=key, values=values))
+    return ",".join(terms)
+
+
+_TERMS = {"In": "{key} in ({values})", "NotIn": "{key} notin ({values})", "DoesNotExist": "!{key}"}
 
 
 def labels_of(item: Document) -> Mapping[str, Any]:

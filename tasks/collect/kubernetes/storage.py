@@ -1,9 +1,9 @@
 """Volume claims, and the content a pod needs: ConfigMaps and Secrets, by existence only."""
 
 from tasks.collect.kubernetes.api import Document
+from tasks.collect.kubernetes.known import Known
 from tasks.collect.kubernetes.pods import claims_of
 from tasks.collect.kubernetes.sight import (
-    Known,
     Problem,
     Sight,
     conditions,

@@ -7,12 +7,12 @@ from functools import cached_property
 from opssage.incident import Alert
 from opssage.places import deployment_of, host_of, subject_of
 from tasks.collect.kubernetes.api import Document
+from tasks.collect.kubernetes.known import Known
 from tasks.collect.kubernetes.networking import backends_of, chosen_pods
 from tasks.collect.kubernetes.nodes import addresses
 from tasks.collect.kubernetes.pods import claims_of, references
 from tasks.collect.kubernetes.sight import (
     Key,
-    Known,
     controller_of,
     key_of,
     labels_of,
@@ -37,6 +37,9 @@ _NAMING_LABELS: Mapping[str, str] = {
     "ingress": "Ingress",
 }
 """Labels of kube-state-metrics that name an object, and its kind."""
+
+_SERVING = ("Service", "Deployment", "StatefulSet", "DaemonSet")
+"""What a service of an alert may be."""
 
 _APP_LABELS = ("app.kubernetes.io/name", "app", "k8s-app", "app.kubernetes.io/instance")
 
@@ -66,6 +69,20 @@ class Focus:
         if key[0] == "Node":
             return key in self.keys or self._is_everywhere
         return key in self.keys or key[1] in self._whole
+
+    def names(self, key: Key) -> bool:
+        """Tell whether the alerts name this very object."""
+        return bool({key, (key[0], "", key[2])} & set(self.candidates))
+
+    @cached_property
+    def candidates(self) -> tuple[Key, ...]:
+        """What the alerts' names can stand for, most telling first; it need not exist."""
+        pods = [("Pod", *pod) for pod in self.targets.pods]
+        owners = [("Deployment", place, deployment_of(name) or "") for _, place, name in pods]
+        services = [(kind, *each) for each in self.targets.services for kind in _SERVING]
+        nodes = [("Node", "", name) for name in self.targets.nodes]
+        found = (*pods, *self._by_labels(), *owners, *services, *nodes)
+        return tuple(key for key in dict.fromkeys(found) if key[2])
 
     @property
     def _is_everywhere(self) -> bool:

@@ -47,4 +47,5 @@ ALERT_SIGNAL = Row(
     names=(),
     unit="",
     tolerance=FIXED,
+    digits=6,  # it is compared with a threshold
 )

@@ -14,3 +14,5 @@ AMOUNT = Tolerance(floor=2.0, share=0.5)
 USED = Tolerance(floor=0.1, share=0.1)
 FIXED = Tolerance(floor=0.01, share=0.01)
 SWITCH = Tolerance(floor=0.5, share=0.0)
+UNKNOWN = Tolerance(floor=1e-9, share=0.5)
+"""Of what nobody has described: half as much again, however large or small it is."""

@@ -50,7 +50,7 @@ def alerts(case: Case) -> Iterator[Finding]:
         yield finding(
             "alert.firing" if is_own else "alert.nearby",
             component,
-            1.0 if is_own else _nearness(starts_at, case.onset),
+            1.0 if is_own else nearness(starts_at, case.onset),
             f"{'alert' if is_own else 'another alert'} {name} is "
             f"{item.data.get('status', 'firing')} for {label_of(component)}{complains}",
             [item],
@@ -59,7 +59,7 @@ def alerts(case: Case) -> Iterator[Finding]:
         )
 
 
-def _nearness(starts_at: datetime | None, onset: datetime) -> float:
+def nearness(starts_at: datetime | None, onset: datetime) -> float:
     """Return 1 for an alert that began with the trouble, and 0 for one of another time."""
     if starts_at is None:
         return 0.0

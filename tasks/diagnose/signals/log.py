@@ -21,8 +21,9 @@ _ONE_LINE = 0.5
 _ONE_RUN = 0.8
 """A line of a container's own log, which holds the last run or two of what keeps ending."""
 _MANY_LINES = 5
-_NO_NEWS = frozenset({"steady", "vanished"})
-"""Harmless lines may be missing before onset only because a limit cut them off."""
+_NO_NEWS = frozenset({"steady", "vanished", "unknown"})
+"""Harmless lines may be missing before onset only because a limit cut them off, and all of them
+because Loki did not answer for that time."""
 _LEVELS = {"warning": 0.8, "warn": 0.8} | dict.fromkeys(("info", "debug", "trace", "notice"), 0.35)
 """How much a line of a level is believed; below an error the program itself makes less of it."""
 _LINE_LENGTH = 1000

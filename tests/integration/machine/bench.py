@@ -14,6 +14,7 @@ from integration.machine.promises import PROMISES
 from integration.machine.world import World
 
 from opssage.incident import AlertGroup, Stage
+from opssage.linking import Link, Linking, LinkReason
 from store import Claim, Store
 
 VERBS: dict[Stage, Callable[..., None]] = {
@@ -42,6 +43,8 @@ class Bench(RuleBasedStateMachine):
         self.queue: list[Message] = []
         self.at_work: list[Work] = []
         self.numbers = count(1)
+        self.looked: dict[tuple[UUID, int], int] = {}
+        """By incident and epoch: how often it had been linked by others when it was claimed."""
 
     @property
     def store(self) -> Store:
@@ -65,6 +68,18 @@ class Bench(RuleBasedStateMachine):
         yield is_right
         if not is_right:
             assert self.world.look() == self.seen
+
+    def _write(self, claim: Claim, document: dict[str, Any], linked: tuple[UUID, ...] = ()) -> None:
+        """Commit a stage; enrich links with other incidents."""
+        mine = claim.incident.incident_id
+        links = tuple(
+            Link.between(str(mine), str(other), LinkReason.NEIGHBOUR, "near") for other in linked
+        )
+        linking = Linking(
+            seen=self.looked[mine, claim.epoch], links=links, informed=tuple(map(str, linked))
+        )
+        beside = (linking,) if claim.stage is Stage.ENRICH else ()
+        VERBS[claim.stage](self.store, mine, claim.epoch, document, *beside)
 
     def _document(self, claim: Claim) -> dict[str, Any]:
         return {**REPORT, **_seen_by(claim), "number": next(self.numbers)}

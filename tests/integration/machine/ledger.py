@@ -131,6 +131,8 @@ class Ledger:
     kept: dict[AlertKey, AlertKey] = field(default_factory=dict)
     """By the alert as delivered: its row, whose start may be another while it fires."""
     gone: set[UUID] = field(default_factory=set)
+    linked: set[tuple[UUID, UUID]] = field(default_factory=set)
+    """Pairs that are one event, those of deleted incidents too; the lower id first."""
     max_attempts: int = 3
 
     @property

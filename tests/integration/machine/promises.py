@@ -8,6 +8,7 @@ from integration.machine.world import RULES, Snapshot
 
 from opssage.incident import AlertStatus, Stage, Status
 from store import rows
+from store.links import MOST_REVISIONS
 from store.tables import RUNNING
 
 _UNSEEN = {"version", "updated_at"}
@@ -62,15 +63,16 @@ def numbers_only_rise(_ledger: Ledger, before: Snapshot, now: Snapshot) -> None:
 
 
 def what_rests_is_free(_ledger: Ledger, _before: Snapshot, now: Snapshot) -> None:
-    """A terminal incident has no lease; it is due only for alerts that nobody has looked at.
+    """A terminal incident has no lease; it is due only for what nobody has looked at.
 
-    And not once it flaps.
+    That is alerts that joined it, and links that others made; and not once it flaps.
     """
     for row in now.incidents.values():
         if row.status in RUNNING:
             continue
         assert row.lease_until is None
-        unseen = row.alert_seq > (row.primary_context or {"alert_seq": 0})["alert_seq"]
+        joined = row.alert_seq > (row.primary_context or {"alert_seq": 0})["alert_seq"]
+        unseen = joined or (row.link_seq > row.links_seen and row.revision < MOST_REVISIONS)
         if row.status == Status.COMPLETED and row.last_error is None:
             assert (row.next_attempt_at is not None) == (unseen and not row.flapping)
         else:
@@ -122,6 +124,14 @@ def the_team_is_told_once(ledger: Ledger, _before: Snapshot, now: Snapshot) -> N
     assert now.effects == owed
 
 
+def a_pair_is_linked_once(ledger: Ledger, _before: Snapshot, now: Snapshot) -> None:
+    """Both ends tell of it; with one of them the link is gone."""
+    assert now.links == {ends for ends in ledger.linked if not ledger.gone.intersection(ends)}
+    for incident_id in now.incidents.keys() | now.archive.keys():
+        told = now.events[incident_id, "linked"]
+        assert told == sum(incident_id in ends for ends in ledger.linked)
+
+
 PROMISES: tuple[Callable[[Ledger, Snapshot, Snapshot], None], ...] = (
     alerts_are_kept,
     incidents_are_those_known,
@@ -134,4 +144,5 @@ PROMISES: tuple[Callable[[Ledger, Snapshot, Snapshot], None], ...] = (
     an_alert_fires_once,
     what_flaps_is_marked,
     the_team_is_told_once,
+    a_pair_is_linked_once,
 )

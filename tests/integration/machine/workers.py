@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from uuid import UUID
 
 import pytest
 from factories import REPORT
@@ -55,6 +56,9 @@ class Workers(Bench):
             assert claim.epoch > self.seen.incidents[message.incident_id].epoch
             self.at_work.insert(0, Work(claim=claim, owner=owner, message=message))
             entry.claimed(self.at_work[0])
+            self.looked[entry.incident_id, claim.epoch] = self.seen.incidents[
+                entry.incident_id
+            ].link_seq
 
     @contextmanager
     def _under(self, work: Work) -> Iterator[None]:
@@ -75,10 +79,19 @@ class Workers(Bench):
     def commit(self, which: int, *, is_lost: bool) -> None:
         """A worker is done, perhaps long after it lost its claim; the next message may be lost."""
         work = one_of(self.at_work, which)
+        others = sorted(self.ledger.entries.keys() - {work.incident_id})
+        linked = tuple(others[which % len(others) :][:2]) if others else ()
+        self._commit(work, linked, is_lost=is_lost)
+
+    def _commit(self, work: Work, linked: tuple[UUID, ...], *, is_lost: bool) -> None:
+        """Commit a stage; enrich links its incident with these."""
         held, stage = self._holds(work), work.claim.stage
         document = self._document(work.claim)
         with self._under(work):
-            VERBS[stage](self.store, work.incident_id, work.claim.epoch, document)
+            self._write(work.claim, document, linked)
+        if held and stage is Stage.ENRICH:
+            pairs = (sorted((work.incident_id, other)) for other in linked)
+            self.ledger.linked |= {(lower, higher) for lower, higher in pairs}
         if held:
             self.ledger.entries[work.incident_id].committed(stage, document)
             if (rest := work.message.stages[1:]) and not is_lost:
@@ -92,6 +105,22 @@ class Workers(Bench):
         for stage in Stage.remaining(entry.status)[:most]:
             self._claim(self._message(entry.incident_id, (stage,)), owner)
             self.commit(0, is_lost=True)
+
+    @precondition(lambda self: len(self._ready) > 1)
+    @rule(which=WHICH, owner=OWNERS)
+    def work_past_each_other(self, which: int, owner: str) -> None:
+        """An incident is linked by another one between its last two stages."""
+        one, other = (one_of(self._ready, which + more) for more in (0, 1))
+        *first, last = Stage.remaining(one.status)
+        for entry, stages, linked in (
+            (one, first, ()),
+            (other, Stage.remaining(other.status), (one.incident_id,)),
+            (one, (last,), ()),
+        ):
+            for stage in stages:
+                self._claim(self._message(entry.incident_id, (stage,)), owner)
+                self._commit(self.at_work[0], linked, is_lost=True)
+            self.promises_hold()
 
     @precondition(lambda self: self._ready)
     @rule(which=WHICH, owner=OWNERS, times=st.integers(1, 3))

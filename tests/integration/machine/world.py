@@ -28,6 +28,7 @@ _PROMISED = (
     tables.incident_events,
     tables.incident_events_archive,
     tables.effects,
+    tables.incident_links,
 )
 _DATED = {
     tables.incidents: ("created_at", "closed_at"),
@@ -45,15 +46,18 @@ class Snapshot:
     archived_alerts: Mapping[AlertKey, Row[Any]]
     events: Counter[tuple[UUID, str]]  #: archived ones too
     effects: Counter[tuple[UUID, int, str, str]]
+    links: set[tuple[UUID, UUID]]  #: of archived ones too
     looked_at: datetime = field(compare=False)
 
     @property
     def owners(self) -> set[UUID]:
         """The incidents that any row belongs to."""
         rows = [*self.alerts.values(), *self.archived_alerts.values()]
-        return {row.incident_id for row in rows if row.incident_id} | {
-            key[0] for key in (*self.events, *self.effects)
-        }
+        return (
+            {row.incident_id for row in rows if row.incident_id}
+            | {key[0] for key in (*self.events, *self.effects)}
+            | {end for ends in self.links for end in ends}
+        )
 
     def find_incident(self, incident_id: UUID) -> Row[Any]:
         """Return an incident's row, archived or not."""
@@ -131,6 +135,7 @@ class World:
             effects=Counter(
                 (row.incident_id, row.revision, row.event, row.target) for row in rows["effects"]
             ),
+            links={(row.lower_id, row.higher_id) for row in rows["incident_links"]},
             looked_at=looked_at,
         )
 

@@ -1,8 +1,11 @@
 """`opssage change`: what pipelines report, and what people look up."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
+
+from opssage.wire import parse_time
 
 KEPT = {
     "change_id": 7,
@@ -12,7 +15,7 @@ KEPT = {
     "by": "ci",
     "service": "cart",
     "namespace": "shop",
-    "version_before": "",
+    "version_before": "1.7.3",
     "version_after": "1.8.0",
     "url": "",
     "details": {},
@@ -75,6 +78,7 @@ def test_add_tells_what_the_door_says(change, httpserver):
     ("words", "said"),
     [
         (("--at", "yesterday"), "is not a time like 20"),
+        (("--at", "2026-11-23 12:00"), "write 2026-11-23T12:00:00Z for UTC, or with an offset"),
         (("--detail", "share"), "is not NAME=VALUE"),
         (("--kind", "release"), "'deploy'"),
     ],
@@ -102,6 +106,20 @@ def test_list_shows_changes_newest_first(change, httpserver):
 
     assert result.exit_code == 0, result.output
     assert result.stdout.rstrip("\n").split("\t") == [
-        *(KEPT["at"], "deploy", "shop", "cart", "1.8.0", "ci", "cart 1.8.0")
+        *(KEPT["at"], "deploy", "shop", "cart", "1.7.3", "1.8.0", "ci", "cart 1.8.0")
     ]
     assert "there are older ones" in result.stderr
+
+
+def test_times_of_changes_are_told_as_ages_too(change, httpserver):
+    """As other commands take them."""
+    httpserver.expect_request("/api/v1/changes").respond_with_json(
+        {"items": [], "next_cursor": None}
+    )
+
+    result = change("list", "--since", "1h")
+
+    (request, _), *_ = httpserver.log
+    since = parse_time(request.args["since"])
+    assert result.exit_code == 0, result.output
+    assert timedelta(minutes=59) < datetime.now(UTC) - since < timedelta(minutes=61)

@@ -257,6 +257,53 @@ def test_doctor_names_the_key_of_a_kubeconfig_that_is_missing():
     assert "OPSSAGE_KUBECONFIG" in finding.fix
 
 
+REFUSALS = {
+    "a password": (401, "", "not allowed: check the credentials (HTTP 401)", ".username and"),
+    "a base path": (404, "", "check the base path of the URL", "where loki is served"),
+    "TLS": (400, "Client sent an HTTP request to an HTTPS server.", "HTTPS server", "https://"),
+    "a tenant": (401, "no org id", "no org id", "sources.loki.tenant"),
+    "a login page": (200, "<html>", "not JSON: is this the right URL?", "sources.loki.url"),
+}
+
+
+@pytest.mark.parametrize("cause", REFUSALS)
+def test_doctor_says_how_to_mend_each_cause(httpserver, cause):
+    """In the words of the ledger, with the setting to correct."""
+    status, body, told, fix = REFUSALS[cause]
+    httpserver.expect_request("/loki/api/v1/labels").respond_with_data(body, status)
+    sources = SourcesSettings(loki=LokiSettings(url=httpserver.url_for("")))
+
+    finding = found("loki", sources=sources)
+
+    assert finding.level is Level.FAIL
+    assert told in finding.message
+    assert fix in finding.fix
+
+
+@pytest.mark.parametrize(
+    ("name", "fix"), [("prometheus", "sources.prometheus.url (PROMETHEUS_URL)"), ("loki", "start")]
+)
+def test_doctor_says_when_nobody_listens(name, fix):
+    """Whether it runs, and where it is said to be."""
+    section = {"prometheus": PrometheusSettings, "loki": LokiSettings}[name]
+    sources = SourcesSettings(**{name: section(url="http://127.0.0.1:1")})
+
+    finding = found(name, sources=sources)
+
+    assert finding.message.startswith("no connection: ")
+    assert fix in finding.fix
+
+
+def test_doctor_says_that_it_is_not_in_a_cluster():
+    """To set it to in-cluster would be no way out: it is."""
+    sources = SourcesSettings(kubernetes=KubernetesSettings(config="in-cluster"))
+
+    finding = found("kubernetes", sources=sources)
+
+    assert "this is no pod with a service account" in finding.message
+    assert finding.fix.startswith("run it in a pod that has one, or name a kubeconfig")
+
+
 def test_doctor_warns_that_kubernetes_is_not_configured():
     """It is worth having."""
     assert found("kubernetes").level is Level.WARN

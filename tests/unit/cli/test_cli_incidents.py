@@ -442,3 +442,17 @@ def test_a_data_folder_without_a_stack_is_told(opssage, tmp_path):
 
     assert result.exit_code == 4
     assert f"no `opssage up` of yours is ready on {tmp_path}" in result.stderr
+
+
+def test_show_does_not_name_the_unknown_where_nothing_else_is_possible(
+    opssage, httpserver, incident
+):
+    """That it is 100 % something unknown reads as a finding."""
+    unknown = {"cause": "something_else", "title": "Something unknown", "probability": 1.0}
+    httpserver.expect_request(f"/api/v1/incidents/{ID}").respond_with_json(
+        incident(report={"verdict": "insufficient_evidence", "hypotheses": [unknown]})
+    )
+
+    said = opssage("show", ID, "--url", httpserver.url_for("")).stdout
+
+    assert "Possible" not in said

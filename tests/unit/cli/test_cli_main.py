@@ -1,5 +1,6 @@
 import json
 
+import pytest
 from click.testing import CliRunner
 
 from cli.main import main
@@ -106,3 +107,22 @@ def test_a_faulty_configuration_stops_every_command(opssage, tmp_path):
 
     assert result.exit_code == 3
     assert "web.port" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("written", "key"),
+    [
+        ("prometheus: {url: 'https://p', ca_file: none.pem}", "prometheus.ca_file"),
+        ("loki: {url: 'https://l', cert_file: none.pem}", "loki.cert_file"),
+        ("kubernetes: {config: none}", "kubernetes.config"),
+        ("kubernetes: {config: in-cluster}", "kubernetes.config"),
+    ],
+)
+def test_check_config_reads_the_files_that_sources_name(opssage, tmp_path, written, key):
+    """What cannot be used is told before an incident needs it."""
+    (tmp_path / "config.yaml").write_text(f"sources:\n  {written}\n")
+
+    result = opssage("check-config")
+
+    assert result.exit_code == 3
+    assert result.stdout.startswith(f"sources.{key}: ")

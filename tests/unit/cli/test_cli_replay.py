@@ -133,3 +133,12 @@ def test_serving_tells_the_environment_that_leads_there(served, tmp_path):
     ]
     assert f"server: {server.url}/kubernetes" in (tmp_path / "kubeconfig").read_text()
     assert "PROMETHEUS_URL" not in os.environ
+
+
+def test_serving_answers_only_those_who_ask_for_this_machine(served):
+    """A web page whose name was pointed here must not read the recording."""
+    _, server = served
+
+    answer = httpx2.get(f"{server.url}/prometheus/api/v1/query", headers={"Host": "evil.example"})
+
+    assert answer.status_code == 403

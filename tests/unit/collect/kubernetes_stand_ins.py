@@ -44,8 +44,12 @@ def reply(name: str) -> httpx2.Response:
 
 @dataclass
 class FakeKubernetes:
-    """Lists the objects it has; what it has none of it serves too, unless it refuses."""
+    """Lists the objects it has; what it has none of it serves too, unless it refuses.
 
+    A `page` has no more objects than that, whatever is asked for.
+    """
+
+    page: int = 250
     things: list[Document] = field(default_factory=list)
     logs: dict[tuple[str, str, bool], str] = field(default_factory=dict)
     refusals: dict[str, httpx2.Response | Exception] = field(default_factory=dict)
@@ -83,7 +87,8 @@ class FakeKubernetes:
         if path.endswith("/log"):
             key = (path.split("/")[-2], params["container"], "previous" in params)
             return _log(self.logs.get(key))
-        return self._objects(path, params.get("fieldSelector", ""))
+        selectors = (params.get("fieldSelector", ""), *_labels(params.get("labelSelector", "")))
+        return self._objects(path, ",".join(filter(None, selectors)))
 
     def _objects(self, path: str, selector: str) -> httpx2.Response:
         kind = next(r.kind for r in RESOURCES.values() if f"/{r.plural}" in path)
@@ -98,7 +103,12 @@ class FakeKubernetes:
         ]
         _, _, name = rest.partition("/")
         if not name:
-            return httpx2.Response(200, json={"kind": f"{kind}List", "items": found})
+            token = self.asked[-1].url.params.get("continue", "")
+            start = int(token) if token.isdecimal() else 0
+            after = start + self.page
+            more = {"continue": str(after)} if after < len(found) else {}
+            page = {"kind": f"{kind}List", "items": found[start:after], "metadata": more}
+            return httpx2.Response(200, json=page)
         one = [thing for thing in found if thing["metadata"]["name"] == name]
         return httpx2.Response(200, json=one[0]) if one else reply("pod_404")
 
@@ -107,13 +117,18 @@ def _log(text: str | None) -> httpx2.Response:
     return reply("log_previous_none_400") if text is None else httpx2.Response(200, text=text)
 
 
+def _labels(selector: str) -> list[str]:
+    """A selector of labels as one of fields."""
+    return [f"metadata.labels.{term}" for term in selector.split(",") if term]
+
+
 def _matches(thing: Document, selector: str) -> bool:
     for term in filter(None, selector.split(",")):
         path, _, wanted = term.partition("=")
         value: Any = thing
-        for key in path.split("."):
+        for key in path.rstrip("!").split("."):
             value = value.get(key, {})
-        if value != wanted:
+        if (value == wanted) == path.endswith("!"):
             return False
     return True
 

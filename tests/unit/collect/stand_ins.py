@@ -109,7 +109,7 @@ class FakePrometheus:
         if path == "/api/v1/label/__name__/values" and self.metrics is not None:
             data = sorted(self.metrics)
         if path == "/api/v1/labels" and self.metrics is not None:
-            asked = request.url.params.get_list("match[]")
+            asked = request.url.params.get_list("match[]") or self.metrics
             data = sorted({label for metric in asked for label in self.metrics.get(metric, ())})
         if path == "/api/v1/rules" and self.rules is not None:
             data = {"groups": [{"rules": list(self.rules)}]}

@@ -17,8 +17,8 @@ def metric(summary, deviation, onset_at="2026-11-23T03:00:00Z"):
     return item(EvidenceKind.METRIC, summary, deviation=deviation, onset_at=onset_at)
 
 
-def failed(query, error="too slow"):
-    return SourceReport(source="prom", status=SourceStatus.FAILED, query=query, error=error)
+def failed(by_hand, error="too slow"):
+    return SourceReport(source="prom", status=SourceStatus.FAILED, error=error, by_hand=by_hand)
 
 
 def test_observations_are_the_strongest_departures():
@@ -43,13 +43,23 @@ def test_observations_count_new_errors_and_earlier_rollouts():
 
 
 def test_missing_information_names_a_fault_once():
-    """With one query to run by hand."""
-    reports = [failed("up"), failed("down"), failed("x", "refused")]
+    """With one command to run by hand, as far as there is one."""
+    reports = [failed("ask 1"), failed("ask 2"), failed("ask 3", "refused"), failed("", "gone")]
 
     assert first_sight([], reports, SOMEWHERE).missing_information == (
-        "prom did not answer: too slow; to run by hand (and 1 more like it): up",
-        "prom did not answer: refused; to run by hand: x",
+        "prom did not answer: too slow; to run by hand (and 1 more like it): ask 1",
+        "prom did not answer: refused; to run by hand: ask 3",
+        "prom did not answer: gone",
     )
+
+
+def test_missing_information_has_no_command_that_a_mask_would_break():
+    """What is told goes through the redaction again, as a whole."""
+    report = failed("""ask 'pwd='"'"'; touch x #'""")
+
+    (line,) = first_sight([], [report], SOMEWHERE).missing_information
+
+    assert line == "prom did not answer: too slow"
 
 
 def test_missing_information_says_that_no_place_is_named():

@@ -36,7 +36,10 @@ def test_prometheus_is_asked_for_the_alert_when_nobody_knows_what_it_asks():
     [
         (WEB, "kubectl get pods,events -n shop"),
         ({"alertname": "A"}, "kubectl get pods,events -A"),
-        ({"alertname": "A", "node": "n 1"}, "kubectl describe node 'n 1'"),
+        ({"alertname": "A", "node": "n1"}, "kubectl describe node n1"),
+        ({"alertname": "A", "node": "-fhttp://evil/x.yaml"}, "kubectl get pods,events -A"),
+        ({**WEB, "node": "--server=https://evil"}, "kubectl get pods,events -n shop"),
+        ({"alertname": "A", "namespace": "--all"}, "kubectl get pods,events -A"),
         (
             {**WEB, "node": "n1"},
             "kubectl describe node n1 && kubectl get pods,events -n shop",
@@ -44,7 +47,7 @@ def test_prometheus_is_asked_for_the_alert_when_nobody_knows_what_it_asks():
     ],
 )
 def test_kubernetes_is_looked_at_where_the_alert_points(labels, command):
-    """A node is described; of a namespace pods and events are listed."""
+    """A node is described; of a namespace pods and events are listed. Options are no names."""
     assert look("kubernetes", labels) == command
 
 

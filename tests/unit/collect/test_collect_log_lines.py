@@ -81,3 +81,20 @@ def test_message_of_free_text_is_the_line():
 def test_template_masks_what_changes(message, template):
     """Names and the status of a failed request stay."""
     assert template_of(message) == template
+
+
+def test_fields_hold_no_control_characters_and_no_secret():
+    """JSON may have escaped them, so that the line itself is clean."""
+    line = (
+        r'{"level":"error","msg":"\u001b]0;x\u0007\u202eevil\u009b31m","e":"p\u0061ssword=hunter2"}'
+    )
+
+    fields = fields_of(line)
+
+    assert fields["msg"] == "evil31m"
+    assert "hunter2" not in str(fields)
+
+
+def test_fields_of_a_line_too_deep_to_read_are_none():
+    """It is read as text."""
+    assert fields_of('{"msg":' * 33 + "1" + "}" * 33) == {}

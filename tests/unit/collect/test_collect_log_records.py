@@ -200,3 +200,21 @@ def test_what_a_limit_cut_off_is_not_covered():
 
     assert (before.covered_seconds, before.is_complete) == (0, False)
     assert (after.covered_seconds, after.is_complete) == (540, False)
+
+
+def test_each_panic_begins_a_record():
+    """Go indents a panic within another: one at the margin is the next one."""
+    again = lines_of(f"{GO}\npanic: a [recovered]\n\tpanic: b\npanic: c")
+
+    assert [record.text for record in joined(again)][1:] == [
+        "panic: a [recovered]\n\tpanic: b",
+        "panic: c",
+    ]
+
+
+def test_a_line_out_of_a_runtimes_json_is_clean():
+    """What was escaped in it is plain and without secrets, as other lines are."""
+    (record,) = joined(lines_of(docker("\x1b[31mp\x07assword=hunter2 \u202ex\n")))
+
+    assert record.text.startswith("password=[redacted:")
+    assert record.text.endswith(" x")

@@ -239,3 +239,16 @@ def test_folded_lines_count_together():
     assert item.data["template"] == "hello <*>"
     assert (item.data["count_before"], item.data["count_after"]) == (3, 3)
     assert item.data["change"] == "steady"
+
+
+@pytest.mark.parametrize("pod", ["web-1", "web-2"])
+def test_lines_without_a_baseline_make_no_news_of_others(pod):
+    """Of one pod the lines before onset were read, of the other they were not."""
+    known = grouped("{a}", *parted([at(1, "boom")], SCOPE, since=CALM), LineReader())
+    unread = Stretch(is_complete=False, is_known=False)
+    after = Stretch(lines=(at(2, "boom", {**WEB, "pod": pod}),) * 9, covered_seconds=9999)
+    unknown = grouped("{b}", unread, after, LineReader())
+
+    for groups in ([known, unknown], [unknown, known]):
+        (item,) = log_evidence(merged(groups), SCOPE, source="loki")
+        assert (item.query, item.data["change"], item.data["count_after"]) == ("{a}", "new", 1)

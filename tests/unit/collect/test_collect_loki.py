@@ -19,6 +19,11 @@ WEB = {"namespace": "shop", "app": "web", "pod": "web-7d9f8b6c5d-x2x1z"}
 SHOP = make_alert({"alertname": "A", "namespace": "shop", "service": "web"})
 
 
+def of_time(at):
+    """A stream with a line of that time."""
+    return {"stream": {}, "values": [[at, "x"]]}
+
+
 def ask(loki, scope=None, **options):
     source = LokiSource(upstream_to(loki.transport), **{"max_lines": 100, **options})
     return source.ask(scope or make_scope(SHOP), monotonic() + 60)
@@ -188,6 +193,9 @@ def test_secrets_are_out_of_templates_and_examples(loki):
         (httpx2.Response(200, json={"status": "success"}), "the form of log streams"),
         (httpx2.Response(200, json={"data": {"resultType": "matrix", "result": [1]}}), "the form"),
         (httpx2.Response(200, json={"data": {"result": [{"values": [["x", "y"]]}]}}), "the form"),
+        (httpx2.Response(200, json={"data": {"result": [of_time("9" * 25)]}}), "the form"),
+        (httpx2.Response(200, json={"data": {"result": [of_time("-1")]}}), "the form"),
+        (httpx2.Response(400, text="max entries limit, limit > a (100 > 0)"), "was refused"),
     ],
 )
 def test_fault_is_a_line_of_the_ledger(loki, response, said):
@@ -326,14 +334,30 @@ def test_stack_trace_of_one_instant_stays_in_order(loki):
     }
 
 
-def test_one_failed_side_makes_no_news(loki):
-    """Without the lines before, every line would look new."""
+def test_lines_without_a_baseline_are_no_news(loki):
+    """Every one would look new. They are told all the same, and that nothing is known before."""
     before = str(nanoseconds(make_scope(SHOP).baseline_start))
     loki.refuse = lambda request: (
         httpx2.Response(500, text="boom") if request.url.params.get("start") == before
         and "query_range" in request.url.path else None
     )  # fmt: skip
-    loki.on(WEB, (ONSET, "ERROR boom"))
+    loki.on(WEB, (ONSET, "ERROR boom"), (ONSET, "ERROR boom"))
+
+    (item,) = ask(loki).evidence
+
+    assert (item.data["change"], item.data["first_at"]) == ("unknown", None)
+    assert (item.data["count_before"], item.data["count_after"]) == (None, 2)
+    assert item.summary.endswith("2 since onset; what was before could not be read")
+
+
+def test_a_baseline_on_its_own_tells_nothing(loki):
+    """Every line of it would look gone."""
+    since = str(nanoseconds(make_scope(SHOP).calm_until))
+    loki.refuse = lambda request: (
+        httpx2.Response(500, text="boom") if request.url.params.get("start") == since
+        and "query_range" in request.url.path else None
+    )  # fmt: skip
+    loki.on(WEB, (ONSET - 60 * SECOND, "ERROR boom"))
 
     assert ask(loki).evidence == ()
 

@@ -69,3 +69,14 @@ def test_rules_are_asked_for_without_their_alerts():
     (rule,) = metadata.rules(monotonic() + 60).value
 
     assert (rule.name, rule.expression, rule.for_seconds) == ("A", "m > 1", 60.0)
+
+
+def test_metrics_of_a_partial_answer_leave_nothing_out():
+    """Some of the nodes were away: what is not among the names may exist all the same."""
+    body = {"status": "success", "isPartial": True, "data": ["up"]}
+
+    found = told(lambda _: httpx2.Response(200, json=body))
+
+    assert (found.value, found.is_there) == (None, True)
+    assert (found.report.status, found.report.truncated) == (SourceStatus.OK, True)
+    assert "partial answer" in found.report.error

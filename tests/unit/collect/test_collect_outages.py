@@ -3,10 +3,12 @@
 from dataclasses import dataclass, field
 
 import pytest
+from unit.collect.stand_ins import make_alert, make_scope
 
 from opssage.evidence import SourceReport, SourceStatus
 from tasks.collect import Answer, outage
 from tasks.collect.outages import FAILURES_TO_REST, REST_SECONDS, Guarded
+from tasks.collect.source import RuleFacts
 
 
 @dataclass
@@ -23,8 +25,11 @@ class Moody:
         first, rest = SourceStatus.FAILED, SourceStatus.SKIPPED
         if self.is_up:
             first, rest = SourceStatus.EMPTY, SourceStatus.FAILED
+        error = "" if self.is_up else "no connection: refused"
         return Answer(
-            reports=tuple(SourceReport(source=self.name, status=s) for s in (first, rest))
+            reports=tuple(
+                SourceReport(source=self.name, status=s, error=error) for s in (first, rest)
+            )
         )
 
 
@@ -69,7 +74,9 @@ def test_a_source_that_keeps_failing_is_not_asked_for_a_while(bench):
 
     assert bench.source.asked == FAILURES_TO_REST
     assert answer.reports[0].status is SourceStatus.FAILED
-    assert "not asked" in answer.reports[0].error
+    assert answer.reports[0].error == (
+        "not asked: it has failed 2 times in a row, the last time with: no connection: refused"
+    )
 
 
 def test_a_rested_source_is_asked_again(bench):
@@ -133,3 +140,40 @@ def test_a_source_that_saw_nothing_itself_does_not_end_an_outage(bench):
     bench.ask()
 
     assert outage([bench.guarded, hearsay], 60) == "prometheus"
+
+
+@dataclass
+class Silent(Moody):
+    """A source that says nothing about rules either."""
+
+    def rule_facts(self, alerts, deadline):
+        """Wait in vain."""
+        report = SourceReport(source=self.name, status=SourceStatus.FAILED, error="too slow")
+        return RuleFacts(reports=(report,), is_silent=True)
+
+
+def test_a_source_that_is_silent_about_the_rules_is_not_waited_for_again():
+    """Its one silence counts as one failure, and the ledger has why."""
+    bench = Bench(Silent())
+    scope = make_scope(make_alert())
+
+    bench.guarded.rule_facts(scope.alerts, 0.0)
+    answer = bench.guarded.ask(scope, 0.0)
+
+    assert bench.source.asked == 0
+    assert bench.guarded.failing_seconds == 0
+    (report,) = answer.reports
+    assert report.error == "not asked: it did not answer about the rules (too slow)"
+
+
+def test_silence_about_one_incident_is_not_held_against_the_next():
+    """Nor is the same incident given up when it is looked into again."""
+    bench = Bench(Silent())
+    scope, other = make_scope(make_alert()), make_scope(make_alert({"alertname": "B"}))
+    bench.guarded.rule_facts(scope.alerts, 0.0)
+
+    for asked in (other, scope, scope):
+        bench.clock.seconds += REST_SECONDS
+        bench.guarded.ask(asked, 0.0)
+
+    assert bench.source.asked == 2

@@ -9,7 +9,7 @@ import promql_parser
 import pytest
 from unit.collect.stand_ins import ONSET, make_alert, make_scope, step_at, upstream_to
 
-from opssage.evidence import EvidenceKind, SourceStatus
+from opssage.evidence import NO_VALUE, EvidenceKind, SourceStatus
 from tasks.collect.prometheus import PrometheusSource
 from tasks.collect.promql import selectors
 
@@ -292,6 +292,38 @@ def test_activity_is_read_from_the_rules_own_series(prometheus):
     facts = source.rule_facts((alert,), monotonic() + 60)
 
     assert facts.active_since == {alert.fingerprint: active}
+    assert facts.reports[0].query == 'ALERTS_FOR_STATE{alertname="A"}'
+
+
+def test_a_prometheus_that_is_silent_about_the_alerts_is_not_asked_for_their_rules():
+    """It was waited for as long as for any answer; the ledger has what was asked."""
+    asked = []
+
+    def wait(request):
+        asked.append(request)
+        raise httpx2.ReadTimeout("")
+
+    source = PrometheusSource(upstream_to(httpx2.MockTransport(wait), timeout_seconds=1e-9))
+
+    facts = source.rule_facts((SHOP,), monotonic() + 60)
+
+    assert facts.is_silent
+    assert len(asked) <= 1
+    (report,) = facts.reports
+    assert (report.status, report.error[:8]) == (SourceStatus.FAILED, "too slow")
+    assert report.query.startswith("ALERTS_FOR_STATE{")
+
+
+def test_a_prometheus_that_fails_at_once_is_asked_for_the_rules(prometheus):
+    """Nobody was waited for."""
+    prometheus.refuse = lambda _: httpx2.Response(500, text="boom")
+    source = PrometheusSource(upstream_to(prometheus.transport))
+
+    facts = source.rule_facts((SHOP,), monotonic() + 60)
+
+    assert not facts.is_silent
+    assert prometheus.about == ["/api/v1/rules"]
+    assert {report.status for report in facts.reports} == {SourceStatus.FAILED}
 
 
 def test_evidence_is_the_same_whoever_answers_first(prometheus):
@@ -320,14 +352,14 @@ def test_only_metrics_that_exist_are_asked_for(prometheus):
 
 
 def test_metrics_are_asked_for_once_in_a_while(prometheus):
-    """A storm of incidents does not ask for the same list again and again."""
+    """A storm of incidents does not ask for the same lists again and again."""
     prometheus.metrics = {"up": []}
     source = PrometheusSource(upstream_to(prometheus.transport))
 
     for _ in range(3):
         source.ask(make_scope(SHOP), monotonic() + 60)
 
-    assert prometheus.about == ["/api/v1/label/__name__/values"]
+    assert prometheus.about == ["/api/v1/label/__name__/values", "/api/v1/labels"]
 
 
 def test_objects_are_found_where_the_scraper_took_the_place_of_their_labels(prometheus):
@@ -404,7 +436,7 @@ def test_rule_tells_what_the_alert_does_not(prometheus):
 
     assert facts.conditions == {alert.fingerprint: "m > 1"}
     assert facts.active_since == {alert.fingerprint: ONSET - 15 * MINUTE}
-    assert [report.status for report in facts.reports] == [SourceStatus.OK]
+    assert [report.status for report in facts.reports] == [SourceStatus.EMPTY, SourceStatus.OK]
 
 
 def test_rules_are_not_read_when_the_alert_tells_all(prometheus):
@@ -413,7 +445,7 @@ def test_rules_are_not_read_when_the_alert_tells_all(prometheus):
     prometheus.on("ALERTS_FOR_STATE", ({"alertname": "A"}, ONSET.timestamp()))
     source = PrometheusSource(upstream_to(prometheus.transport))
 
-    assert source.rule_facts((alert,), monotonic() + 60).reports == ()
+    assert len(source.rule_facts((alert,), monotonic() + 60).reports) == 1
     assert prometheus.about == []
 
 
@@ -426,3 +458,40 @@ def test_rules_that_cannot_be_told_apart_say_nothing(prometheus):
     source = PrometheusSource(upstream_to(prometheus.transport))
 
     assert source.rule_facts((alert,), monotonic() + 60).conditions == {}
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_prometheus_that_lets_nobody_in_is_not_asked_on(status):
+    """Fifty refusals are noise in its log, and may lock an account."""
+    asked = []
+
+    def refuse(request):
+        asked.append(request.url.path)
+        return httpx2.Response(status)
+
+    source = PrometheusSource(upstream_to(httpx2.MockTransport(refuse)))
+
+    answer = source.ask(make_scope(SHOP), monotonic() + 60)
+
+    assert len(asked) < 10
+    assert answer.reports[-1].error == "all other queries: none of these answered"
+
+
+def test_an_alert_whose_own_expression_has_no_value_is_told(prometheus):
+    """The Prometheus of another cluster answers everything with nothing."""
+    alert = make_alert({"alertname": "A", "service": "web"}, firing_condition="errors > 1")
+
+    answer = ask(prometheus, make_scope(alert))
+
+    (own,) = [item for item in answer.reports if item.query == "errors"]
+    assert (own.status, own.error) == (SourceStatus.EMPTY, NO_VALUE)
+
+
+def test_one_side_of_an_expression_may_have_no_value(prometheus):
+    """An alert on one thing or another fires on either."""
+    alert = make_alert({"alertname": "A"}, firing_condition="errors > 1 or faults > 1")
+    prometheus.on("errors", ({"service": "web"}, 2.0))
+
+    answer = ask(prometheus, make_scope(alert))
+
+    assert NO_VALUE not in {item.error for item in answer.reports}

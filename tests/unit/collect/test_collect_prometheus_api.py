@@ -183,6 +183,29 @@ def test_warnings_are_kept_in_the_ledger():
     assert result.report.error == "warning: store down; info: metric might not be a counter"
 
 
+def test_a_partial_answer_is_told_and_kept():
+    """VictoriaMetrics says so where some of its nodes are away; what they have is not absent."""
+    data = {"resultType": "vector", "result": [{"metric": {}, "value": [0, "1"]}]}
+    body = {"status": "success", "isPartial": True, "data": data}
+
+    (result,) = ask(lambda _: httpx2.Response(200, json=body))
+
+    assert len(result.series) == 1
+    assert result.report.truncated
+    assert result.report.error.startswith("a partial answer")
+
+
+@pytest.mark.parametrize("at", [1e300, -1, "NaN"])
+def test_a_sample_of_no_time_is_a_line_of_the_ledger(at):
+    """There is no date of it."""
+    data = {"resultType": "vector", "result": [{"metric": {}, "value": [at, "1"]}]}
+
+    (result,) = ask(lambda _: httpx2.Response(200, json={"status": "success", "data": data}))
+
+    assert result.report.status is SourceStatus.FAILED
+    assert "the form of a query's result" in result.report.error
+
+
 @pytest.mark.parametrize(
     ("seconds", "max_points", "step"), [(600, 120, 15), (1920, 121, 16), (86400, 121, 720)]
 )

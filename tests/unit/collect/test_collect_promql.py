@@ -9,6 +9,7 @@ from tasks.collect.promql import (
     Matcher,
     Signal,
     build,
+    pinned,
     selectors,
     signals,
     widest_range_seconds,
@@ -60,6 +61,24 @@ def test_signals_of_nonsense_raise():
     """The caller writes it into the ledger."""
     with pytest.raises(ValueError, match="unclosed"):
         signals("sum(rate(x[5m])")
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["-" * 201 + "up", "(" * 201 + "up" + ")" * 201, "+".join(["up"] * 202), '# "\r' + "-" * 201],
+    ids=["signs", "brackets", "operators", "behind a comment"],
+)
+@pytest.mark.parametrize("read", [signals, pinned, widest_range_seconds])
+def test_an_expression_too_deep_to_take_apart_raises(read, expression):
+    """Some thousands deep it would end the process, and of some hundreds the stack is full."""
+    with pytest.raises(ValueError, match="more than 200 brackets and operators"):
+        read(expression)
+
+
+@pytest.mark.parametrize("value", ["(" * 999, '\\"' + "-" * 999], ids=["plain", "escaped"])
+def test_brackets_in_a_string_nest_nothing(value):
+    """A value may be long."""
+    assert pinned(f'up{{a="{value}"}} > 1')["a"] == value.replace('\\"', '"')
 
 
 @pytest.mark.parametrize(

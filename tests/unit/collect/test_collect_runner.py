@@ -1,5 +1,6 @@
 """Collect as a whole: all sources at once, one document."""
 
+import shlex
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -182,6 +183,36 @@ def test_secrets_never_leave_collect():
     context = run(FakeSource(answer=Answer(evidence=(item,), reports=(report,))), alerts=(alert,))
 
     assert "hunter22" not in str(context)
+
+
+@pytest.mark.parametrize("value", ["pwd='; touch x #", "password=a1' ; touch x ; '"])
+@pytest.mark.parametrize("name", ["prometheus", "loki", "kubernetes"])
+def test_a_command_of_the_ledger_keeps_its_words(name, value):
+    """What is masked in it takes no quotation mark away: a shell would run what it held."""
+    rests = SourceReport(source=name, status=SourceStatus.FAILED, error="it rests")
+    alert = make_alert({"alertname": value, "namespace": value, "pod": value})
+
+    context = run(FakeSource(answer=Answer(reports=(rests,))), alerts=(alert,))
+
+    commands = [each.by_hand for each in context.sources]
+    for command in commands:
+        assert not {"touch", ";"} & set(shlex.split(command))
+    told = context.preliminary_analysis.missing_information
+    assert not [line for line in told if "touch" in line and commands[0] not in line]
+
+
+def test_rules_that_cannot_be_read_cost_a_line_of_the_ledger():
+    """A programming error there loses what is known of the rules, and no more."""
+
+    @dataclass
+    class Broken(FakeSource):
+        def rule_facts(self, alerts, deadline):
+            raise KeyError("x")
+
+    context = run(Broken(answer=Answer(evidence=(evidence(),))))
+
+    assert [each.error for each in context.sources] == ["the source broke: KeyError: 'x'"]
+    assert len(list(context.evidence_collected)) == 1
 
 
 def test_onset_is_asked_of_a_source_that_knows():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.collect.series import Times, Tolerance, on_grid, read, thinned
+from tasks.collect.series import Times, Tolerance, on_grid, read, thinned, unbroken_from
 
 TIMES = Times(history_from=0, calm_until=1500, onset=1800)
 PLAIN = Tolerance(floor=0.1)
@@ -133,6 +133,42 @@ def test_thinning_keeps_the_edges_of_runs_and_all_since_the_calm():
     """The drawing stays the same, and what diagnoses read stays whole."""
     points = series((5, 0.0), (2, 1.23456789), (3, 1.0))
 
-    assert thinned(points, until=420) == [
-        [0, 0.0], [240, 0.0], [300, 1.23457], [360, 1.23457], [420, 1.0], [480, 1.0], [540, 1.0],
+    assert thinned(points, until=420, digits=4) == [
+        [0, 0], [240, 0], [300, 1.235], [360, 1.235], [420, 1], [480, 1], [540, 1],
     ]  # fmt: skip
+
+
+def test_thinning_keeps_the_extremes_and_the_gaps_of_the_baseline():
+    """A chart of many points shows no more than those."""
+    values = [float(index % 7) for index in range(120)]
+    points = [(index * 15, value) for index, value in enumerate(values)]
+    points[50] = (750, None)
+
+    kept = thinned(points, until=1800, digits=4)
+
+    assert len(kept) <= 2 * 12 + 3
+    assert (kept[0], kept[-1]) == ([0, 0], [1785, 119 % 7])
+    assert [750, None] in kept
+    assert {value for _, value in kept} >= {0, 6}
+
+
+def test_point_that_stands_for_minutes_is_a_departure_while_it_lasts():
+    """A provider's figure every five minutes is an average already; the next one is far away."""
+    slow = Times(history_from=0, calm_until=1500, onset=1800, is_slow=True)
+
+    assert read(series((30, 1.0), (1, 9.0)), slow, PLAIN).onset_at == 30 * 60
+    assert read(series((30, 1.0), (1, 9.0), (1, 1.0)), slow, PLAIN).onset_at is None
+
+
+@pytest.mark.parametrize(
+    ("times", "since"),
+    [
+        ([], None),
+        ([0, 60, 120], 0),
+        ([0, 60, 900, *range(960, 3000, 60)], 900),
+        ([0, 60, 2700, 2760], 0),
+    ],
+)
+def test_history_begins_after_the_last_gap(times, since):
+    """Unless the gap leaves too little before the onset to tell what is normal."""
+    assert unbroken_from(times, step=60, onset=2800) == since

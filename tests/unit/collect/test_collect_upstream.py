@@ -151,9 +151,7 @@ def test_a_secret_that_control_characters_take_apart_is_found():
     assert SECRET not in str(reply.body)
 
 
-@pytest.mark.parametrize(
-    "body", ["<html>", "", "1", '"text"', "null", "{", "[" * 9999, b"\xff\xfe"]
-)
+@pytest.mark.parametrize("body", ["<html>", "", "1", '"text"', "null", "{", b"\xff\xfe"])
 def test_what_is_not_json_is_a_fault(body):
     """A proxy's page of greetings is no empty answer."""
     with pytest.raises(SourceError, match="not JSON: is this the right URL"):
@@ -221,3 +219,40 @@ def test_a_fault_is_not_kept():
         upstream.get("/rules", {}, soon(), keep_seconds=60)
 
     assert upstream.get("/rules", {}, soon(), keep_seconds=60).body == [1]
+
+
+def test_a_header_that_cannot_be_sent_is_not_quoted():
+    """It holds the credentials."""
+    upstream = failing(httpx2.LocalProtocolError(f"Illegal header value b'Bearer {SECRET}\\n'"))
+
+    with pytest.raises(SourceError, match="check the credentials") as caught:
+        upstream.get("/x", {}, soon())
+
+    assert SECRET not in str(caught.value)
+
+
+def test_kept_answers_are_few():
+    """Namespaces and hours are part of the questions: what is kept must not grow with them."""
+    asked = []
+
+    def answer(request):
+        asked.append(request.url.params["n"])
+        return httpx2.Response(200, json={})
+
+    upstream = upstream_to(httpx2.MockTransport(answer))
+    for n in range(100):
+        upstream.get("/x", {"n": str(n)}, soon(), keep_seconds=60)
+    upstream.get("/x", {"n": "99"}, soon(), keep_seconds=60)
+    upstream.get("/x", {"n": "0"}, soon(), keep_seconds=60)
+
+    assert asked[-2:] == ["99", "0"]
+
+
+@pytest.mark.parametrize("status", [200, 500])
+@pytest.mark.parametrize("body", ['{"a":' * 65 + "1" + "}" * 65, "[" * 4000])
+def test_an_answer_that_is_too_deep_is_a_fault(body, status):
+    """Whoever reads it would run out of stack; the tape has it too, so that it can be replayed."""
+    with tape.recording() as heard, pytest.raises(SourceError, match="deeper than 64 levels"):
+        answering(httpx2.Response(status, text=body)).get("/", {}, soon())
+
+    assert heard.exchanges[0].fault == "the answer is nested deeper than 64 levels"

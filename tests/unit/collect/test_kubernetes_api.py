@@ -179,7 +179,7 @@ def test_page_that_expired_leaves_the_pages_before():
         def _objects(self, path, selector):
             if "continue" in self.asked[-1].url.params:
                 return httpx2.Response(410, json={"message": "too old"})
-            first = {"items": [pod()], "metadata": {"continue": "more"}}
+            first = {"items": [pod(ready=False)], "metadata": {"continue": "more"}}
             return httpx2.Response(200, json=first if path.endswith("/pods") else {"items": []})
 
     found = ask(Forgetful())
@@ -197,6 +197,28 @@ def test_names_that_are_none_of_kubernetes_are_not_asked_for():
     assert not any("secrets" in request.url.path for request in cluster.asked)
     assert "no names of Kubernetes objects: “../../secrets”" in [r.error for r in found.reports]
     assert line(found, "/shop/pods").status is EMPTY
+
+
+@pytest.mark.parametrize(
+    "labels", [{"namespace": "sh op", "pod": "../x"}, {"pod": "x" * 300}, {"node": "a,b=c"}]
+)
+def test_alert_with_odd_names_only_asks_for_nothing(labels):
+    """It is about a place, though nobody knows which: not about the whole cluster."""
+    cluster = FakeKubernetes()
+
+    found = ask(cluster, alert(**labels))
+
+    assert cluster.asked == []
+    assert [each.status for each in found.reports] == [SKIPPED]
+
+
+def test_odd_name_beside_an_address_does_not_list_the_cluster():
+    """Nodes tell whose address it is."""
+    cluster = FakeKubernetes()
+
+    ask(cluster, alert(node="a,b=c"), alert(instance="10.0.0.1:8080"))
+
+    assert cluster.paths == ["/api/v1/nodes"]
 
 
 def test_selectors_are_encoded():

@@ -48,6 +48,16 @@ def test_new_replica_set_is_a_rollout_from_one_image_to_another():
     assert item.subject == {"namespace": "shop", "workload": "web"}
 
 
+def test_rollout_of_a_clock_that_is_ahead_is_one_of_now_and_marked():
+    """The controller's clock need not be ours."""
+    ahead = ONSET + timedelta(hours=1, seconds=20)
+
+    (item,) = changed(deployment(), replica_set("web-a", 1, "web:1", ahead))
+
+    assert item.data["at"] == "2026-11-23T04:00:00.000000Z"
+    assert (item.data["seconds_before_onset"], item.data["clock_ahead_seconds"]) == (-3600.0, 20.0)
+
+
 def test_rollout_of_the_same_image_names_what_else_changed():
     """The names of variables, not their values."""
     first = replica_set("web-a", 1, "web:1", LONG_AGO, env=[{"name": "DB", "value": "blue-db"}])

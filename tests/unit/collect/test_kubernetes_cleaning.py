@@ -2,6 +2,7 @@
 
 import pytest
 
+from opssage.redaction import mask
 from tasks.collect.kubernetes import clean_objects
 
 
@@ -32,11 +33,26 @@ def test_values_of_the_environment_are_masked_alike():
     assert one.startswith("[redacted:")
 
 
-def test_second_copy_of_the_object_goes():
-    """What was applied last is kept there, secrets and all."""
-    annotations = {"kubectl.kubernetes.io/last-applied-configuration": "{}", "team": "shop"}
+def test_annotations_that_nobody_reads_become_masks():
+    """Several tools keep a second copy of the object there, secrets and all."""
+    copy = '{"env": [{"name": "X", "value": "hunterhunter"}]}'
+    annotations = {"kapp.k14s.io/original": copy, "kubernetes.io/change-cause": "v2"}
 
-    assert clean_objects({"annotations": annotations}) == {"annotations": {"team": "shop"}}
+    cleaned = clean_objects({"annotations": annotations})["annotations"]
+
+    assert cleaned == {
+        "kapp.k14s.io/original": mask(copy),
+        "kubernetes.io/change-cause": "v2",
+    }
+
+
+def test_headers_of_probes_become_masks():
+    """A probe that has to log in has its password there."""
+    headers = [{"name": "X-Auth", "value": "hunterhunter"}]
+
+    assert clean_objects({"httpHeaders": headers}) == {
+        "httpHeaders": [{"name": "X-Auth", "value": mask("hunterhunter")}]
+    }
 
 
 def test_who_edited_when_stays_without_the_fields():

@@ -114,14 +114,34 @@ def test_events_that_say_the_same_are_one():
         (ONSET - 40 * MINUTE, []),
         (ONSET + 5 * MINUTE, [False]),
         (ONSET + 30 * MINUTE, [True]),
-        (ONSET + 90 * MINUTE, []),
+        (ONSET + 61 * MINUTE, [True]),
+        (ONSET + 63 * MINUTE, []),
     ],
 )
 def test_what_happened_after_the_window_is_marked(moment, expected):
-    """The states of objects are those of now; what is later than now belongs to a replay."""
+    """The states of objects are those of now; a clock may be a little ahead of ours."""
     found = told(FakeKubernetes().has(happened(moment, firstTimestamp=at(moment))))
 
     assert [item.data["after_window"] for item in found] == expected
+
+
+def test_event_of_a_clock_that_is_ahead_is_one_of_now_and_marked():
+    """It has happened, since the API server tells of it."""
+    ahead = ONSET + 61 * MINUTE
+
+    (item,) = told(FakeKubernetes().has(happened(ahead, firstTimestamp=at(ahead))))
+
+    assert item.data["first_at"] == item.data["last_at"] == "2026-11-23T04:00:00.000000Z"
+    assert item.data["clock_ahead_seconds"] == 60.0
+    assert "last at 04:00:00Z" in item.summary
+
+
+def test_event_too_far_ahead_is_counted_in_the_ledger():
+    """Such a clock is wrong; nobody should think that nothing happened."""
+    found = ask(FakeKubernetes().has(happened(ONSET + 63 * MINUTE)))
+
+    (line,) = [each for each in found.reports if "ahead" in each.error]
+    assert line.error == ("so many events and rollouts are more than 120 s ahead of this clock: 1")
 
 
 def test_everyday_events_are_left_out():
@@ -143,6 +163,13 @@ def test_events_about_the_alerts_own_objects_come_first():
     )
 
     assert [item.data["reason"] for item in told(cluster, WEB)] == ["Unhealthy", "FailedMount"]
+
+
+def test_few_events_of_the_same_reason_tell_of_pods_that_are_gone():
+    """Their names tell what they belonged to."""
+    gone = [event("Unhealthy", ("Pod", f"web-{n}")) for n in range(9)]
+
+    assert len(told(FakeKubernetes().has(*gone))) == 3
 
 
 def test_event_is_about_the_workload_of_its_pod():

@@ -75,6 +75,13 @@ def test_lines_after_the_window_count():
     assert [item.data["template"] for item in found] == ["ERROR late"]
 
 
+def test_lines_of_a_clock_that_is_ahead_count_as_of_now():
+    """A node's clock need not be ours, to two minutes."""
+    _, _, (item,) = crashing(line(61, "ERROR no route to db") + line(70, "ERROR of another day"))
+
+    assert (item.data["template"], item.data["count_after"]) == ("ERROR no route to db", 1)
+
+
 def test_container_without_an_earlier_run_is_no_fault():
     """The API server says so with a 400."""
     _, answer, found = crashing()
@@ -120,3 +127,12 @@ def test_secret_in_a_log_line_is_masked():
     _, _, (item,) = crashing(line(1, "ERROR login password=hunter2hunter2"))
 
     assert "hunter2" not in str(item)
+
+
+def test_digits_that_are_no_date_do_not_date_a_line():
+    """It is of the time of the line before; nothing breaks."""
+    odd = "9999-99-99T99:99:99Z ERROR boom\n9999-12-31T23:59:59.999999999Z ERROR boom\n"
+
+    _, _, (item,) = crashing(line(1, "ERROR boom") + odd)
+
+    assert item.data["count_after"] == 3

@@ -78,10 +78,17 @@ def test_role_of_a_namespace_is_the_cluster_role_without_what_has_no_namespace()
     }
 
 
+def test_role_of_a_namespace_can_be_applied_in_any():
+    """An object that names another namespace than the one it is applied in is refused."""
+    for document in yaml.safe_load_all((FOLDER / "role.yaml").read_text()):
+        assert "namespace" not in document["metadata"]
+
+
 @pytest.mark.parametrize("file", ["cluster-role.yaml", "role.yaml"])
-def test_role_is_bound_to_the_account_it_comes_with(file):
-    """Names agree."""
-    account, role, binding = yaml.safe_load_all((FOLDER / file).read_text())
+def test_role_is_bound_to_the_one_account(file):
+    """Names agree; the account of all comes with the role of the cluster."""
+    account, *_ = yaml.safe_load_all((FOLDER / "cluster-role.yaml").read_text())
+    *_, role, binding = yaml.safe_load_all((FOLDER / file).read_text())
 
     assert binding["roleRef"]["kind"] == role["kind"]
     assert binding["roleRef"]["name"] == role["metadata"]["name"]

@@ -316,10 +316,11 @@ def diagnosed(
     *evidence: Evidence | Iterable[Evidence],
     sources: Sequence[SourceReport] = ALL_ANSWERED,
     calls: Mapping[str, tuple[str, ...]] | None = None,
+    **known: Any,
 ) -> Diagnosis:
-    """Return the diagnosis of this evidence; `calls` is caller → called."""
+    """Return the diagnosis of this evidence; `calls` is caller → called, `known` from enrich."""
     return diagnose(
         context(*evidence, sources=sources),
-        EnhancedContext(topology=calls or {}),
+        EnhancedContext(topology=calls or {}, **known),
         DiagnoseSettings(),
     )

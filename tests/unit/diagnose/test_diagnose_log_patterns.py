@@ -445,7 +445,7 @@ def test_exception_of_a_stack_trace_is_read():
     assert "” at com.shop.Db.open (Db.java:7) 12 times since onset" in found.statement
 
 
-@pytest.mark.parametrize("change", ["vanished", "steady"])
+@pytest.mark.parametrize("change", ["vanished", "steady", "unknown"])
 def test_what_collect_calls_no_news_is_no_finding(change):
     """Collect knows how much of the time before onset it has read."""
     assert told(template="permission denied", examples=[], change=change) == []

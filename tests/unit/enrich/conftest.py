@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from opssage.diagnosis import Impression, Suspicion
 from opssage.evidence import (
     AffectedComponents,
     AlertMetadata,
@@ -81,9 +82,24 @@ def past_incident():
                 "created_at": ONSET - timedelta(days=days_ago),
                 "root_cause": "",
                 "category": "",
-                "confidence_score": 0.9,
                 **facts,
             }
+        )
+
+    return make
+
+
+@pytest.fixture
+def impression():
+    """Return a maker of what the evidence suggests: signals, and causes with their kind."""
+
+    def make(*signals, **causes):
+        return Impression(
+            suspicions=tuple(
+                Suspicion(cause=cause, category=category, component_kind=kind, probability=share)
+                for cause, (category, kind, share) in causes.items()
+            ),
+            signals=tuple(sorted(signals)),
         )
 
     return make

@@ -4,18 +4,28 @@ from pathlib import Path
 
 import pytest
 
-from tasks.enrich import load_runbooks
-from tasks.enrich.retrieval import ALERT_NAME_MATCH, BESIDE_BEST, FLOOR, PER_RUNBOOK, retrieve
+from tasks.enrich import Shelf, load_runbooks
+from tasks.enrich.index import Index
+from tasks.enrich.retrieval import BESIDE_BEST, FLOOR, PER_RUNBOOK, rank
 from tasks.enrich.symptoms import Symptoms
 
 SHIPPED = load_runbooks(Path(__file__).parents[3] / "runbooks")
 
 
-def symptoms(alert_name, *sentences, service="checkout"):
+def symptoms(alert_name, *sentences, service="checkout", **more):
     """Return symptoms of one alert."""
     return Symptoms(
-        alert_names=(alert_name,), services=(service,), namespace="shop", sentences=sentences
+        alert_names=(alert_name,),
+        services=(service,),
+        namespace="shop",
+        sentences=sentences,
+        **more,
     )
+
+
+def retrieve(runbooks, asked, limit):
+    """Return the passages of some runbooks that fit."""
+    return Shelf(runbooks=tuple(runbooks)).retrieve(asked, limit=limit)
 
 
 def names(passages):
@@ -68,7 +78,7 @@ def test_an_exact_alert_name_is_enough(runbook):
     (passage,) = retrieve([mine, *SHIPPED], symptoms("QuotaAlmostGone"), limit=5)
 
     assert passage.chunk.source_id == "mine"
-    assert passage.relevance >= ALERT_NAME_MATCH
+    assert passage.relevance > 0.5
 
 
 def test_a_matching_service_ranks_before_the_same_text(runbook):
@@ -81,7 +91,7 @@ def test_a_matching_service_ranks_before_the_same_text(runbook):
         [others, own, *SHIPPED], symptoms("QueueStuck", "stale consumer, queue"), limit=5
     )
 
-    assert names(found) == ["b", "a"]
+    assert names(found)[:2] == ["b", "a"]
 
 
 def test_a_matching_service_alone_is_not_enough(runbook):
@@ -141,3 +151,71 @@ def test_without_runbooks_nothing_is_found(books, runbook):
     wordless = (runbook("...", "?!"),)
 
     assert retrieve(wordless if books is None else books, symptoms("Any"), limit=5) == ()
+
+
+def test_the_runbook_of_the_suspected_cause_comes_first(runbook, impression):
+    """The evidence suggests a cause, and a runbook says that it is about that one."""
+    books = [runbook("a", "Look at it."), runbook("b", "Look at it.", causes="[parcel_lost]")]
+    suspected = impression(parcel_lost=("volumes", "pod", 0.9))
+
+    found = retrieve([*books, *SHIPPED], symptoms("Any", impression=suspected), limit=1)
+
+    assert names(found) == ["b"]
+
+
+def test_a_runbook_of_the_alerts_team_comes_before_the_same_text(runbook):
+    """The owner is a label of the alert, as `team` or `owner`."""
+    text = "The queue is stuck: drain the stale consumer."
+    books = [runbook(name, text, owner=name) for name in ("billing", "search")]
+    asked = symptoms("QueueStuck", "stale consumer, queue", owners=("search",))
+
+    assert names(retrieve([*books, *SHIPPED], asked, limit=2)) == ["search", "billing"]
+
+
+@pytest.mark.parametrize(
+    ("expected", "sentence"),
+    [
+        ("out-of-memory", "java.lang.OutOfMemoryError: Java heap space"),
+        ("dns", "java.net.UnknownHostException: billing.prod.svc"),
+        ("disk-pressure", "OSError: [Errno 28] ENOSPC"),
+        ("dependency-unreachable", "dial tcp <*>: ECONNREFUSED, backend unavailable"),
+    ],
+)
+def test_other_words_for_the_same_thing_find_the_runbook(expected, sentence):
+    """Runtimes and kernels have their own names for what a runbook says in words."""
+    best = next(rank(Index(SHIPPED), symptoms("ServiceDown", sentence)))
+
+    assert best.runbook.name == expected
+
+
+def test_people_search_with_their_own_words(runbook):
+    """Whatever has one of the words is found, the best first; what has none is not."""
+    shelf = Shelf(runbooks=(runbook("far", "Ask Kim about parcels."), *SHIPPED))
+
+    assert shelf.search("who parcels", limit=3)[0].chunk.source_id == "far"
+    assert shelf.search("zebra", limit=3) == ()
+
+
+def test_a_score_is_the_number_of_rare_words_that_are_found(runbook):
+    """It means the same in small collections and large ones."""
+    texts = {f"n{number}": f"item{number} about something" for number in range(40)}
+    books = [runbook(name, text) for name, text in texts.items()]
+    books.append(runbook("rare", "zebra giraffe"))
+
+    one, two = (
+        Index(books).scores(dict.fromkeys(terms, 1.0))[-1]
+        for terms in (["zebra"], ["zebra", "giraff"])
+    )
+
+    assert two == pytest.approx(2 * one)
+    assert 0.3 < one < 1
+
+
+def test_what_is_said_more_often_counts_more(runbook):
+    """A word said once among many is likely to be there by accident."""
+    books = [runbook("a", "drain stale consumers"), runbook("b", "rotate ledger keys")]
+    asked = symptoms("LedgerKeys", "drain a consumer", "rotate the ledger", "ledger keys are old")
+
+    found = retrieve([*books, *SHIPPED], asked, limit=5)
+
+    assert names(found)[0] == "b"

@@ -4,11 +4,22 @@ from pathlib import Path
 
 import pytest
 
+from opssage.diagnosis import Impression
 from opssage.knowledge import EnhancedContext
 from opssage.wire import canonical, from_json, to_json
-from tasks.enrich import enrich, load_runbooks
+from tasks.enrich import Shelf, load_runbooks
+from tasks.enrich import enrich as enrich_context
 
 SHIPPED = load_runbooks(Path(__file__).parents[3] / "runbooks")
+
+
+NOTHING = Impression()
+
+
+def enrich(context, runbooks, past, impression=NOTHING, **options):
+    """Enrich with some runbooks."""
+    shelf = Shelf(version=7, runbooks=tuple(runbooks))
+    return enrich_context(context, shelf, past, impression, **options)
 
 
 @pytest.fixture
@@ -71,7 +82,8 @@ def test_enrich_says_that_nothing_fits(context):
     enhanced = enrich(context("Watchdog"), (), ())
 
     assert enhanced == EnhancedContext(
-        knowledge_summary="No runbook passage and no similar past incident fit this alert."
+        knowledge_version=7,
+        knowledge_summary="No runbook passage and no similar past incident fit this alert.",
     )
 
 

@@ -7,7 +7,7 @@ import yaml
 
 from opssage.errors import SettingsError
 from opssage.notification import Event
-from opssage.settings import NotifyTarget, Settings, WebSettings, describe, load
+from opssage.settings import NotifyTarget, Settings, WebSettings, describe, document, load
 from opssage.settings.interpolation import references
 from opssage.settings.kinds import Kind
 from opssage.settings.schema import rows
@@ -135,6 +135,15 @@ def test_text_that_yaml_stumbles_over_is_a_fault(tmp_path: Path, text: str):
 
     assert told.startswith("config.yaml: ")
     assert told.endswith("; write it as plain YAML")
+
+
+def test_a_document_that_holds_itself_is_read_once(tmp_path: Path):
+    """Each mapping is looked at for keys written twice, by whichever alias it is reached."""
+    path = written(tmp_path, "a: &a {b: *a, c: *a, d: 1, d: 2}")
+
+    _, told = document.read(path)
+
+    assert told == ["a.d: written twice, in lines 1 and 1; keep one"]
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "null", "web:\nauth:\n", "\ufeffweb:"])
@@ -302,3 +311,38 @@ def test_urls_of_targets_are_never_shown(tmp_path: Path):
     assert "hunter2" not in str(shown)
     assert (shown["name"], shown["labels"]) == ("chat", {"a": "b"})
     assert json.loads(json.dumps(shown)) == shown
+
+
+def test_line_end_of_a_token_is_not_part_of_it(tmp_path):
+    """`echo token | kubectl create secret` leaves one."""
+    file = tmp_path / "config.yaml"
+    file.write_text('sources: {loki: {bearer_token: "t0ken\\n"}}')
+
+    assert load(file, {}).sources.loki.bearer_token == "t0ken"
+
+
+def test_token_that_no_header_can_hold_is_a_fault_that_does_not_show_it(tmp_path):
+    """Found at the start, not in the middle of an incident."""
+    file = tmp_path / "config.yaml"
+    file.write_text("sources: {loki: {bearer_token: h\u00fcnter}}")
+
+    with pytest.raises(SettingsError, match=r"sources\.loki\.bearer_token") as caught:
+        load(file, {})
+
+    assert "nter" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("section", "fault"),
+    [
+        ("loki: {bearer_token: t, username: ann, password: p}", "sources.loki.username: is set"),
+        ("loki: {username: ann}", "sources.loki.password: missing"),
+        ("prometheus: {key_file: k.pem}", "sources.prometheus.cert_file: missing"),
+        ("kubernetes: {context: production}", "sources.kubernetes.config: missing"),
+    ],
+)
+def test_halves_of_credentials_are_faults(tmp_path, section, fault):
+    """A source would be asked without them, and refuse."""
+    (told,) = faults(written(tmp_path, f"sources: {{{section}}}"), {})
+
+    assert told.startswith(fault)

@@ -6,7 +6,7 @@ import pytest
 
 from opssage.errors import SettingsError
 from opssage.settings import load
-from opssage.settings.topology import read_topology
+from opssage.settings.topology import read_file, read_topology
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "topology.yaml"
 
@@ -27,6 +27,14 @@ def test_a_service_lists_what_it_calls(tmp_path):
     ]
 
 
+def test_a_service_has_an_owner_if_somebody_says_so(tmp_path):
+    """By its name as it is written."""
+    path = tmp_path / "topology.yaml"
+    path.write_text("services:\n  shop/web: {owner: team-a}\n  db: {owner: null}\n  cart:\n")
+
+    assert read_file(path).owners == {"shop/web": "team-a"}
+
+
 def test_the_example_is_read():
     """It is what people begin with."""
     assert ["shop/web", "shop/cart", "topology_file"] in read_topology(EXAMPLE).rows()
@@ -37,7 +45,9 @@ def test_the_example_is_read():
     [
         ("service: {}", "service: unknown key; did you mean services?"),
         ("services: {a: {cals: [b]}}", "services.a.cals: unknown key; did you mean calls?"),
-        ("services: {a: {owner: me}}", "services.a.owner: unknown key; known here: calls"),
+        ("services: {a: {tier: 1}}", "services.a.tier: unknown key; known here: calls, owner"),
+        ("services: {a: {owner: 7}}", "services.a.owner: is not a name of at most 128"),
+        ('services: {a: {owner: "a\\tb"}}', "services.a.owner: is not a name of at most 128"),
         ("services: [a]", "services: is not a section; write services indented below it"),
         ("services:", "services: is not a section; write services indented below it"),
         ("{}", "services: is not a section; write services indented below it"),

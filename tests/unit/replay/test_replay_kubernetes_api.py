@@ -149,6 +149,32 @@ def test_fields_select(ask):
     assert {"BackOff", "Pulled", "Scheduled"} <= {event["reason"] for event in events}
 
 
+@pytest.mark.parametrize(
+    ("path", "selector", "expected"),
+    [
+        (f"{CORE}/pods", f"metadata.name={CRASHING}", 1),
+        ("/api/v1/pods", f"metadata.name={CRASHING}", 1),
+        (f"{CORE}/pods", "metadata.name=none", 0),
+        (f"{CORE}/pods", "status.phase!=Running,status.phase!=Succeeded", 0),
+        ("/apis/apps/v1/namespaces/payments/deployments", "metadata.name=payment-service", 1),
+    ],
+)
+def test_one_object_is_chosen_by_its_name(ask, path, selector, expected):
+    """In a list of its own, which is empty where the object does not exist."""
+    assert len(names(ask(path, query_string={"fieldSelector": selector}))) == expected
+
+
+def test_both_event_apis_choose_by_reason_and_object_each_in_its_words(ask):
+    """`regarding` of the newer one is `involvedObject` of the core API."""
+    found = []
+    for root, word in (("/api/v1", "involvedObject"), ("/apis/events.k8s.io/v1", "regarding")):
+        selector = f"reason=BackOff,{word}.kind=Pod,{word}.name={CRASHING}"
+        path = f"{root}/namespaces/payments/events"
+        found.append(names(ask(path, query_string={"fieldSelector": selector})))
+
+    assert found[0] == found[1] != []
+
+
 def test_events_of_the_newer_sort_have_one_time_only(ask):
     """As the scheduler writes them; both APIs tell of the same events."""
     old = ask(f"{CORE}/events").json["items"]

@@ -24,6 +24,7 @@ from tasks.collect import Answer
 from tasks.collect.outages import Guarded
 from tasks.collect.recording import MAX_PLAIN_BYTES, RecordingSchema
 from tasks.collect.tape import Exchange, Request, noting
+from tasks.enrich import Library
 from tasks.pipeline import Parts
 
 
@@ -84,7 +85,9 @@ def settings() -> Settings:
 
 def shell(store: Store, settings: Settings, source: FakeSource | None = None) -> Any:
     """Return what Celery hands a bound task: its app and its request."""
-    parts = Parts(settings=settings, store=store, sources=(source or FakeSource(),), runbooks=())
+    parts = Parts(
+        settings=settings, store=store, sources=(source or FakeSource(),), library=Library(None)
+    )
     request = SimpleNamespace(id="task-1", delivery_info={}, chain=["next"])
     return SimpleNamespace(app=SimpleNamespace(parts=parts, owner="w@test/1"), request=request)
 
@@ -340,3 +343,39 @@ def test_collect_is_told_of_changes_before_the_alerts_and_since(store, settings)
     run(Stage.COLLECT, shell(store, settings, source), touched.incident_id)
 
     assert [each.summary for each in source.scopes[0].changes] == ["3 h", "1 h"]
+
+
+def revised(store: Store, incident_id: UUID, report: dict[str, Any]) -> None:
+    """Have an incident diagnosed so, and begin anew."""
+    documents = dict(zip((stage.document for stage in Stage), ({}, {}, report), strict=True))
+    with store._writer.begin() as connection:
+        connection.execute(
+            update(tables.incidents).values(status=Status.COMPLETED.value, **documents)
+        )
+    store.restart_incident(incident_id)
+
+
+ANSWER = {"verdict": "fault", "root_cause": "The disk is full.", "confidence_score": 0.97}
+
+
+@pytest.mark.parametrize(
+    ("report", "revision"),
+    [
+        (ANSWER, 1),
+        ({**ANSWER, "verdict": "insufficient_evidence", "earlier": None}, None),
+        ({"verdict": "insufficient_evidence", "earlier": {**ANSWER, "revision": 7}}, 7),
+        ({}, None),
+    ],
+)
+def test_answer_of_an_earlier_revision_is_known_to_the_next(
+    store, settings, incident_id, report, revision
+):
+    """The last one with a verdict, however many came to none since."""
+    revised(store, incident_id, report)
+    task = shell(store, settings)
+
+    run(Stage.COLLECT, task, incident_id)
+    run(Stage.ENRICH, task, incident_id)
+
+    earlier = store.get_incident(incident_id).enhanced_context["earlier"]
+    assert (earlier and earlier["revision"]) == revision

@@ -174,6 +174,21 @@ def test_an_odd_count_of_truncated_alerts_is_no_count(client, odd):
     assert answer.json["accepted"] == 1
 
 
+def test_secrets_in_prose_are_masked(client, store):
+    """Rules write connection strings into their annotations; labels are the alert's identity."""
+    told = {
+        "alert_name": "A",
+        "message": "postgres://app:hunter22@db",
+        "labels": {"dsn": "kept"},
+        "annotations": {"db_password": "hunter22", "summary": "password=hunter22"},
+    }
+
+    client.post("/api/v1/alerts", json=told)
+
+    (incident,) = store.list_incidents()
+    assert "hunter22" not in str(store.get_incident(incident.incident_id).alert_input)
+
+
 def test_prose_that_cannot_be_stored_is_replaced(client, store):
     """An annotation identifies nothing, so a NUL in it costs no alert."""
     body = webhook(firing() | {"annotations": {"summary": "bad \0 byte"}})

@@ -152,6 +152,14 @@ def test_secrets_and_control_characters_are_not_kept(client):
     assert kept.json["summary"].startswith("token=[redacted:")
 
 
+@pytest.mark.parametrize("field", ["summary", "by", "service", "namespace", "version_after"])
+def test_a_text_is_one_line(client, field):
+    """Whoever reports a change writes no line of his own into what is told of it."""
+    told = {**DEPLOY, field: "a\r\nb\tc"}
+
+    assert client.post(CHANGES, json=told).json[field] == "a b c"
+
+
 def test_a_mask_longer_than_its_secret_still_fits(client):
     """The columns have their lengths."""
     told = {**DEPLOY, "by": "a" * 115 + " password=x1"}

@@ -8,6 +8,7 @@ import fakeredis
 import pytest
 
 from opssage.settings import BrokerSettings, Settings, load
+from tasks.enrich import Library
 from tasks.pipeline import Parts
 from worker import app as worker_app
 
@@ -33,6 +34,6 @@ def settings(broker: str) -> Settings:
 def app(settings: Settings, store) -> Iterator[worker_app.App]:
     """The Celery app, with the test's store and no sources."""
     app = worker_app.create(settings)
-    app.parts = Parts(settings=settings, store=store, sources=(), runbooks=())
+    app.parts = Parts(settings=settings, store=store, sources=(), library=Library(None))
     yield app
     app.close()
