@@ -124,8 +124,7 @@ def main() -> None:
         import retrieval_dense  # noqa: PLC0415 - needs a package that is no dependency
 
         cases |= {
-            name: figures(rank, answered)
-            for name, rank in retrieval_dense.ways(books, ours, answered).items()
+            name: figures(*way) for name, way in retrieval_dense.ways(books, ours, answered).items()
         }
     if chosen.verbose:
         tell_misses(ours, answered)
@@ -242,8 +241,7 @@ def pairs(index: Index, asked: Sequence[Query]) -> Pairs:
     rows = []
     for number, query in enumerate(asked):
         for each in (query, *companies(query)):
-            weights = retrieval.weighted(retrieval.asked_by(each.symptoms))
-            scores, weight = index.scores(weights), sum(weights.values())
+            scores, weight = retrieval.scored(index, retrieval.asked_by(each.symptoms))
             for book, runbook in enumerate(index.runbooks):
                 best = scores[index.owner == book].max()
                 rows.append((best, weight, runbook.name in query.expected, number))

@@ -93,7 +93,7 @@ def _meant(told: str | None, hypotheses: Sequence[Mapping[str, Any]]) -> str | N
     """Return the cause of the hypothesis that somebody names or words, if there is one."""
     wanted = _plain(told or "")
     for each in hypotheses:
-        if wanted and wanted in {_plain(each["cause"]), _plain(each["title"])}:
+        if wanted and wanted in {_plain(each.get("cause", "")), _plain(each.get("title", ""))}:
             return str(each["cause"])
     return None
 

@@ -105,7 +105,7 @@ def _known(connection: Connection, row: Row[Any]) -> dict[str, Any] | None:
             "root_cause": row.root_cause or "",
             "comment": (said.comment or "") if said is not None else "",
             "signals": signals,
-            "actions": [action["action"] for action in row.actions or ()],
+            "actions": [told for each in row.actions or () if (told := each.get("action"))],
         },
     }
 

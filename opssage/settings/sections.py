@@ -238,7 +238,7 @@ class EnrichSettings:
 
     runbooks: str = text("./runbooks")  #: a folder of Markdown files, relative to `folder`
     max_passages: int = whole(5, least=0)
-    past_incidents: int = whole(20, least=0)
+    past_incidents: int = whole(50, least=0)  #: of each kind
     runbook_hosts: tuple[str, ...] = host_names()
     max_document_bytes: int = whole(262_144)  #: the text of one document
     max_knowledge_bytes: int = whole(33_554_432)  #: the texts of all of them

@@ -45,7 +45,7 @@ from tasks.diagnose.wording import (
 )
 
 ENGINE = "rules"
-ENGINE_VERSION = "2"
+ENGINE_VERSION = "3"
 """Bump it with every change that can alter a report on the same evidence: signals, causes,
 weights, wording. Then two reports that differ can be told apart by their engines."""
 

@@ -1,7 +1,7 @@
 """The findings with their surroundings: who calls whom, and what runs where."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -42,6 +42,9 @@ class Scene:
     nodes: Mapping[str, tuple[str, ...]]  #: component → nodes it runs on
     hosted: Mapping[str, tuple[str, ...]]  #: node → components that run on it
     onsets: Mapping[str, datetime]  #: component → when it failed or was complained of first
+    known: dict[tuple[str, Where], dict[str, Finding]] = field(
+        default_factory=dict, compare=False, repr=False
+    )  #: what `by_signal` has found
 
     @classmethod
     def of(cls, case: Case, findings: tuple[Finding, ...]) -> "Scene":
@@ -90,8 +93,20 @@ class Scene:
 
         `metric.*` stands for all metric signals.
         """
-        found = (each for each in self.look(component, where) if _is(each.signal, signal))
-        return max(found, key=lambda each: each.strength, default=None)
+        seen = self.by_signal(component, where)
+        if not signal.endswith("*"):
+            return seen.get(signal)
+        return next((each for name, each in seen.items() if name.startswith(signal[:-1])), None)
+
+    def by_signal(self, component: str, where: Where) -> Mapping[str, Finding]:
+        """Return the strongest finding of each signal at a place, the strongest signal first."""
+        known = self.known.get((component, where))
+        if known is None:  # hundreds of signs are looked for at each place
+            known = self.known[component, where] = {}
+            # sorting keeps the order of equals
+            for each in sorted(self.look(component, where), key=lambda each: -each.strength):
+                known.setdefault(each.signal, each)
+        return known
 
     def depend_on(self, component: str) -> Mapping[str, int]:
         """Return who suffers when `component` fails, with the distance in steps.
@@ -133,10 +148,6 @@ class Scene:
         if where is Where.PODS:
             return self.hosted.get(component, ())
         return (component,)
-
-
-def _is(signal: str, wanted: str) -> bool:
-    return signal == wanted or (wanted[-1] == "*" and signal.startswith(wanted[:-1]))
 
 
 def _by(findings: Iterable[Finding], key: Callable[[Finding], str]) -> Groups:

@@ -7,6 +7,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from factories import REPORT, alert, group
 from past import LONG_AGO
 from sqlalchemy import insert, select, update
@@ -31,6 +33,7 @@ from store.columns import database_now
 from store.tables import precedents
 from tasks.enrich import Shelf, enrich
 
+MIGRATIONS = Path(__file__).parents[2] / "store" / "migrations"
 ANN = Actor(name="ann")
 DAY = 86400.0
 CONFIGURATION = {**REPORT, "root_cause_component": "service/checkout"}
@@ -242,6 +245,32 @@ def test_what_is_deleted_is_forgotten(store, known, database, is_archived):
 
     with beside(database) as connection:
         assert connection.execute(select(precedents)).all() == []
+
+
+def test_the_migration_finds_what_is_known_of_the_past(store, known, database):
+    """Incidents that were diagnosed before there were precedents become ones."""
+    confirmed, rejected = known("A"), known("B")
+    known("C", report={**CONFIGURATION, "verdict": "healthy"})
+    known("D", report={"verdict": "fault", "root_cause": "It", "confidence_score": 0.5})
+    store.archive_incidents(1, 1)
+    store.add_feedback(confirmed, ANN, Judgement.CONFIRMED)
+    store.add_feedback(rejected, ANN, Judgement.REJECTED)
+    before = _all(database)
+
+    with beside(database) as connection:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(MIGRATIONS))
+        command.downgrade(config, "0007")
+        command.upgrade(config, "head")
+
+    assert {row["alert_name"] for row in before} == {"A", "D"}
+    assert _all(database) == before
+
+
+def _all(database: DatabaseSettings) -> list[dict[str, Any]]:
+    with beside(database) as connection:
+        query = select(precedents).order_by(precedents.c.alert_name)
+        return [dict(row) for row in connection.execute(query).mappings()]
 
 
 def test_both_databases_enrich_to_the_same_bytes(new_sqlite_url, new_postgres_url):

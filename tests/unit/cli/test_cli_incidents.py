@@ -250,6 +250,35 @@ def test_show_orders_the_spread_by_distance_from_the_root(opssage, httpserver, i
     )
 
 
+def test_show_tells_the_event_and_whose_it_is(opssage, httpserver, incident):
+    """Where it began, the way from there, and the other incidents."""
+    members = [
+        {
+            "incident_id": "i2",
+            "alert_name": "DbDown",
+            "component": "service/db",
+            "reason": "neighbour",
+        },
+        {"incident_id": ID, "alert_name": "A", "component": "service/web", "reason": "itself"},
+    ]
+    event = {
+        "members": members,
+        "likely_root": {"component": "service/db"},
+        "path": ["service/db", "service/web"],
+    }
+    httpserver.expect_request(f"/api/v1/incidents/{ID}").respond_with_json(
+        incident(report={"owner": "team-a"}, enhanced_context={"event": event})
+    )
+
+    said = opssage("show", ID, "--url", httpserver.url_for("")).stdout
+
+    assert (
+        "  Event       of 2 incidents, began at service/db · service/db → service/web\n"
+        "  Linked      i2  DbDown of service/db (neighbour)\n" in said
+    )
+    assert "  Component   service/checkout · owner: team-a\n" in said
+
+
 @pytest.mark.parametrize(
     ("verdict", "lines"),
     [

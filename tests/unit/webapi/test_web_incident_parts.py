@@ -55,6 +55,14 @@ SIMILAR = {
     "created_at": format_time(NOON),
     "similarity": 0.5,
     "shares": ["service"],
+    "category": "storage",
+    "service": "cart",
+    "namespace": "shop",
+    "standing": "corrected",
+    "resolved_at": format_time(NOON),
+    "lasted_seconds": 0.0,
+    "actions": [],
+    "comment": "df",
 }
 
 
