@@ -92,7 +92,8 @@ def _judged(row: Row[*tuple[Any, ...]]) -> dict[str, str]:
 def _meant(told: str | None, hypotheses: Sequence[Mapping[str, Any]]) -> str | None:
     """Return the cause of the hypothesis that somebody names or words, if there is one."""
     wanted = _plain(told or "")
-    for each in hypotheses:
+    # the last of all causes, which the catalogue does not know, has no component
+    for each in (one for one in hypotheses if one.get("component")):
         if wanted and wanted in {_plain(each.get("cause", "")), _plain(each.get("title", ""))}:
             return str(each["cause"])
     return None

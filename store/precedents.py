@@ -5,7 +5,7 @@ really was. The row is written with the diagnosis and with what people say of it
 incident is archived, so that a look at history reads short ranges of indexes and nothing else.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -84,16 +84,7 @@ def _known(connection: Connection, row: Row[Any]) -> dict[str, Any] | None:
     said = _feedback(connection, row)
     signals = row.signals or []
     if said is not None and said.verdict == _REJECTED:
-        if not said.root_cause:
-            return None
-        facts = {"root_cause": said.root_cause, "comment": said.comment or "", "corrected": True}
-        return {
-            **kept,
-            "category": "",
-            "component_kind": "",
-            "judged": True,
-            "facts": {**facts, "signals": signals, "actions": []},
-        }
+        return {**kept, **_corrected(connection, row, said)} if _true_cause(said) else None
     if row.verdict != Verdict.FAULT.value:
         return None
     return {
@@ -110,12 +101,51 @@ def _known(connection: Connection, row: Row[Any]) -> dict[str, Any] | None:
     }
 
 
+def _corrected(connection: Connection, row: Row[Any], said: Row[Any]) -> dict[str, Any]:
+    """Return what somebody said it really was; of what kind, if the diagnosis had weighed it."""
+    meant: Mapping[str, Any] = next(
+        (each for each in _hypotheses(connection, row) if said.cause == each.get("cause")), {}
+    )
+    return {
+        "category": meant.get("category", ""),
+        "component_kind": meant.get("component", "").partition("/")[0],
+        "judged": True,
+        "facts": {
+            "root_cause": _true_cause(said),
+            "comment": said.comment or "",
+            "corrected": True,
+            "signals": row.signals or [],
+            "actions": [],
+        },
+    }
+
+
+def _true_cause(said: Row[Any]) -> str:
+    """Return the cause that was told, in words or by its name in the catalogue."""
+    return str(said.root_cause or (said.cause or "").replace("_", " "))
+
+
+def _hypotheses(connection: Connection, row: Row[Any]) -> Sequence[Mapping[str, Any]]:
+    for statement in _WEIGHED:
+        if found := connection.scalar(statement, {"wanted": row.incident_id}):
+            return list(found)
+    return ()
+
+
+_WEIGHED = [
+    select(table.c.diagnostic_report["hypotheses"]).where(
+        table.c.incident_id == bindparam("wanted")
+    )
+    for table in _TABLES
+]
+
+
 def _feedback(connection: Connection, row: Row[Any]) -> Row[Any] | None:
     """Return what was said last, unless it was about an earlier answer and names no cause."""
     if row.last_feedback is None:
         return None
     said = connection.execute(_SAID, {"wanted": row.last_feedback}).one()
-    names_cause = said.verdict == _REJECTED and said.root_cause
+    names_cause = said.verdict == _REJECTED and _true_cause(said)
     return said if said.revision == row.revision or names_cause else None
 
 

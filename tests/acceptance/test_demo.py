@@ -92,7 +92,8 @@ def test_the_cascade_starts_at_the_service_that_was_deployed(diagnosed):
     ]
     assert report["root_cause_component"] == "service/auth-service"
     assert report["propagation"][0] == "service/auth-service"
-    assert "rollout auth-service-" in incident["root_cause"]
+    assert "rollout" in incident["root_cause"]
+    assert "auth-service:3.8.0" in incident["root_cause"]
 
 
 def test_people_read_verdict_evidence_and_address(tmp_path):

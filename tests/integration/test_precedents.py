@@ -209,6 +209,18 @@ def test_the_true_cause_is_offered_in_place_of_a_wrong_one(store, known, verdict
     assert (found.standing, found.actions, found.category) == (Standing.CORRECTED, (), "")
 
 
+def test_a_true_cause_that_was_weighed_is_of_its_kind(store, known):
+    """By its name alone it is found for the suspicions that it would have answered."""
+    weighed = {"cause": "disk_full", "component": "node/n1", "category": "resource"}
+    old = known("A", report={**CONFIGURATION, "hypotheses": [weighed]})
+    store.add_feedback(old, ANN, Judgement.REJECTED, cause="disk_full")
+
+    (found,) = past(store, "A")
+
+    assert (found.root_cause, found.standing) == ("disk full", Standing.CORRECTED)
+    assert (found.category, found.component_kind) == ("resource", "node")
+
+
 def test_a_new_answer_replaces_what_was_known(store, known):
     """A judgement of the answer before does not stand for it; a cause that was told does."""
     confirmed, corrected = known("A"), known("B")
