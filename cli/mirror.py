@@ -1,7 +1,6 @@
 """A folder of documents and its copy in the knowledge base: what there is, and what differs."""
 
 import hashlib
-import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +11,6 @@ from cli.client import Document
 from cli.exits import CommandError, Exit
 from webapi.extraction.kinds import SUFFIXES
 
-_CREDENTIALS = re.compile(r"//[^/@]*@")
 _GIT_SECONDS = 10
 
 
@@ -101,7 +99,13 @@ def origin_of(folder: Path) -> str:
     if remote is None or prefix is None:
         return folder.resolve().as_posix()
     below = prefix.strip("/")
-    return _CREDENTIALS.sub("//", remote) + (f"#{below}" if below else "")
+    return _without_credentials(remote) + (f"#{below}" if below else "")
+
+
+def _without_credentials(remote: str) -> str:
+    """Return a URL from its host on, without a query; a password may hold any mark."""
+    scheme, mark, rest = remote.partition("://")
+    return f"{scheme}://{rest.partition('?')[0].rpartition('@')[2]}" if mark else remote
 
 
 def _git(folder: Path, *words: str) -> str | None:

@@ -161,7 +161,7 @@ def _text(front: dict[str, Any], key: str) -> str:
     value = front.get(key, "")
     if not isinstance(value, str):
         raise RunbookError(f"front matter `{key}` must be text")
-    return value
+    return plain_text(value)  # YAML has escapes of its own
 
 
 def _list(front: dict[str, Any], key: str) -> tuple[str, ...]:
@@ -169,7 +169,7 @@ def _list(front: dict[str, Any], key: str) -> tuple[str, ...]:
     items = [value] if isinstance(value, str) else value
     if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
         raise RunbookError(f"front matter `{key}` must be a list of words")
-    return tuple(items)
+    return tuple(map(plain_text, items))
 
 
 @dataclass(kw_only=True, slots=True)

@@ -220,7 +220,7 @@ def test_a_checkout_is_known_by_its_repository(folder):
     assert origin_of(folder) == folder.as_posix()
     git = ("git", "-C", str(folder))
     subprocess.run([*git, "init", "-q"], check=True)
-    url = "https://me:secret@git.example/team/books.git"
+    url = "https://me:se/c@ret@git.example/team/books.git?private_token=x"
     subprocess.run([*git, "remote", "add", "origin", url], check=True)
 
     assert origin_of(folder) == "https://git.example/team/books.git"

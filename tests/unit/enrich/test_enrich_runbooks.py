@@ -171,3 +171,12 @@ def test_a_shipped_runbook_has_every_section_and_tells_each_risk(path):
     assert runbook.owner
     assert all(re.match("(Low|Medium|High) risk: ", each) for each in runbook.chunks[2].actions)
     assert runbook.chunks[2].actions
+
+
+def test_escapes_of_front_matter_steer_no_terminal():
+    """YAML writes characters that the text of the file does not have."""
+    front = 'title: "\\x1b[31mred\\u202e\\0"\ntags: ["a\\ud800b"]'
+
+    runbook = parse_runbook("x", f"---\n{front}\n---\ntext")
+
+    assert (runbook.title, runbook.tags) == ("red", ("ab",))
