@@ -5,7 +5,7 @@ these its context knows. Both are on its own row, so that neither a commit nor a
 other; and as a pair is linked once only, the revisions that follow from links come to an end.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -33,7 +33,7 @@ from opssage.wire import from_json
 from store.columns import database_now
 from store.rules import Rules
 from store.tables import incident_links, incidents, incidents_archive
-from store.timeline import tell
+from store.timeline import tell_each
 
 MOST_CANDIDATES = 200
 """The newest open incidents of the time, which are compared."""
@@ -71,9 +71,9 @@ def vicinity(
     told = {"than": incident_id, "since": since, "until": until, "most": MOST_CANDIDATES}
     found = {row.incident_id: row for row in connection.execute(_CANDIDATES, told)}
     links = _of_any(connection, [incident_id, *found])
-    ends = {UUID(end) for link in links for end in link.ends}
-    if beyond := sorted(ends - {incident_id, *found}):
-        rows = connection.execute(_FOOTPRINTS, {"ids": beyond})
+    known = set(map(str, (incident_id, *found)))
+    if beyond := sorted({end for link in links for end in link.ends} - known):
+        rows = connection.execute(_FOOTPRINTS, {"ids": [UUID(end) for end in beyond]})
         found |= {row.incident_id: row for row in rows}
     others = tuple(_open_incident(row) for _, row in sorted(found.items()))
     return Vicinity(seen=seen, incidents=others, links=links)
@@ -158,32 +158,44 @@ def write(
     After the cooldown, which gathers them; a link that is there already is no news.
     """
     there = [link for link in linking.links if held.issuperset(map(UUID, link.ends))]
-    new = [pair for link in there if (pair := _add(connection, link))]
-    for one, other, reason in new:
-        for mine, its in ((one, other), (other, one)):
-            tell(connection, mine, "linked", {"incident_id": str(its), "reason": reason})
+    new = _add(connection, there)
+    told = (
+        (mine, {"incident_id": str(its), "reason": row.reason})
+        for row in new
+        for mine, its in (
+            (row.lower_id, row.higher_id),
+            (row.higher_id, row.lower_id),
+        )
+    )
+    tell_each(connection, "linked", told)
     concerned = held & {*map(UUID, linking.informed)} - {incident_id}
     if new and concerned:
-        told = {"ids": sorted(concerned), "cooldown_seconds": rules.cooldown_seconds}
-        connection.execute(_INFORM, told)
+        informed = {"ids": sorted(concerned), "cooldown_seconds": rules.cooldown_seconds}
+        connection.execute(_INFORM, informed)
 
 
-def _add(connection: Connection, link: Link) -> tuple[UUID, UUID, str] | None:
-    """Write a link; None when it was there."""
-    lower, higher = map(UUID, link.ends)
-    told = {
-        "lower_id": lower,
-        "higher_id": higher,
-        "reason": link.reason.value,
-        "detail": link.detail,
-    }
-    written = connection.execute(_ADD[connection.dialect.name], told)
-    return (lower, higher, link.reason.value) if written.rowcount else None
+def _add(connection: Connection, links: Sequence[Link]) -> Sequence[Row[*tuple[Any, ...]]]:
+    """Write links; returns those that were not there."""
+    if not links:
+        return ()
+    told = [
+        {
+            "lower_id": UUID(link.lower_id),
+            "higher_id": UUID(link.higher_id),
+            "reason": link.reason.value,
+            "detail": link.detail,
+        }
+        for link in links
+    ]
+    return connection.execute(_ADD[connection.dialect.name], told).all()
 
 
 # both databases spell ON CONFLICT alike, but the two inserts have no common type
 _ADD = {
-    name: insert_into(incident_links).values(at=database_now()).on_conflict_do_nothing()
+    name: insert_into(incident_links)
+    .values(at=database_now())
+    .on_conflict_do_nothing()
+    .returning(_ONE_END, _OTHER_END, incident_links.c.reason)
     for name, insert_into in (("postgresql", postgresql.insert), ("sqlite", sqlite.insert))
 }
 _after_cooldown = database_now(bindparam("cooldown_seconds", type_=Float))

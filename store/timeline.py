@@ -1,6 +1,6 @@
 """What happened to an incident, told in the transaction in which it happens, and read in order."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -45,6 +45,15 @@ def tell(
     """Add an event to an incident's timeline."""
     statement = _INSERT[incident_events_archive if archived else incident_events]
     connection.execute(statement, {"incident_id": incident_id, "kind": kind, "data": data})
+
+
+def tell_each(
+    connection: Connection, kind: str, told: Iterable[tuple[UUID, Mapping[str, Any]]]
+) -> None:
+    """Add an event of one kind to each of several timelines, in one statement."""
+    rows = [{"incident_id": incident_id, "kind": kind, "data": data} for incident_id, data in told]
+    if rows:
+        connection.execute(_INSERT[incident_events], rows)
 
 
 def page(
